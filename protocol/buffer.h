@@ -1,0 +1,153 @@
+// What a connection has read and not yet understood, and what it has said and not yet sent.
+//
+// InputBuffer is one contiguous block, since requests are views into it:
+//
+//     | consumed | unread ............ | writable |
+//     0        begin_                end_      capacity_
+//
+// consume() only moves begin_, so views stay good while the commands of a batch run. writable()
+// makes room: it moves the unread bytes to the front when that is enough, and otherwise grows by
+// doubling. A block above kKeptInputBytes is given back by the next writable() that finds nothing
+// unread, so one big request does not fatten a connection for life.
+//
+// OutputBuffer is a chain of pieces in the order they were said. Small data is copied into 16 KiB
+// chunks; pins are linked between and never copied:
+//
+//     chunk A: | $5 hello $900000 | <pin> | CRLF $3 foo ... |   chunk B: | ... tail_ -> limit_ |
+//     pieces_    \______ 1 ______/   \2/   \______ 3 _______/             the open piece
+//
+// The piece being written is open: it is not in pieces_, and committing to it moves one pointer. It
+// is closed when a pin comes or its chunk is full. A chunk is freed with the last piece that lies
+// in it; a few are kept for reuse.
+//
+// Must hold: gather() and consume() see the same pieces in the same order; a pin is released once,
+// in consume() when its last byte is passed, or when the buffer dies. Cost: reserve() and commit()
+// are a compare and an add. gather() is O(pieces asked for). Thread: loop.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "protocol/reply.h"
+
+namespace larder::protocol {
+
+class InputBuffer {
+ public:
+  // The first block, and the block an idle connection may keep. One read of a busy pipeline fits.
+  static constexpr std::size_t kFirstBytes = std::size_t{16} * 1024;
+  static constexpr std::size_t kKeptInputBytes = std::size_t{64} * 1024;
+
+  InputBuffer() = default;
+  InputBuffer(const InputBuffer&) = delete;
+  InputBuffer& operator=(const InputBuffer&) = delete;
+  ~InputBuffer();
+
+  // All free space, at least `at_least` bytes. Invalidates unread() and every view into it.
+  std::span<char> writable(std::size_t at_least);
+  // The first `count` bytes of the last writable() were filled.
+  void wrote(std::size_t count) { end_ += count; }
+
+  std::string_view unread() const { return {block_ + begin_, end_ - begin_}; }
+  // The first `count` unread bytes are done with. Their bytes stay where they are until the next
+  // writable() or trim().
+  void consume(std::size_t count) { begin_ += count; }
+
+  // Gives the whole block back if nothing is unread: for connections that wait. Invalidates as
+  // writable().
+  void trim();
+
+  std::size_t capacity_bytes() const { return capacity_; }
+
+ private:
+  void grow(std::size_t needed);
+
+  char* block_ = nullptr;
+  std::size_t capacity_ = 0;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+};
+
+class OutputBuffer {
+ public:
+  static constexpr std::size_t kChunkBytes = std::size_t{16} * 1024;
+  // Empty chunks kept for the next replies: a 64 KiB burst is written without allocating.
+  static constexpr std::size_t kKeptChunks = 4;
+
+  struct Piece {
+    const char* data;
+    std::size_t size;
+  };
+
+  OutputBuffer() = default;
+  OutputBuffer(const OutputBuffer&) = delete;
+  OutputBuffer& operator=(const OutputBuffer&) = delete;
+
+  // At least `count` bytes to write to, contiguous; commit() says how many of them were written.
+  // Nothing else may be called between the two.
+  char* reserve(std::size_t count) {
+    if (static_cast<std::size_t>(limit_ - tail_) < count) [[unlikely]]
+      open_chunk(count);
+    return tail_;
+  }
+  void commit(std::size_t count) { tail_ += count; }
+  // As commit(), told by the first byte that was not written.
+  void commit_until(char* end) { tail_ = end; }
+
+  void append(std::string_view bytes);
+  void pin(Pin&& pin);
+
+  bool empty() const { return size_bytes() == 0; }
+  // Bytes not sent yet.
+  std::size_t size_bytes() const { return closed_bytes_ + open_bytes(); }
+  // Those of them that this buffer holds itself; the rest is pinned.
+  std::size_t copied_bytes() const { return size_bytes() - pinned_bytes_; }
+  // Memory of chunks, in use and kept.
+  std::size_t capacity_bytes() const { return chunk_bytes_; }
+
+  // The unsent bytes, in order, as many pieces as `out` has room for. Good until the buffer is
+  // touched again.
+  std::size_t gather(std::span<Piece> out) const;
+  // The first `count` bytes were sent. Releases the pins and chunks that are passed.
+  void consume(std::size_t count);
+
+  // Gives kept chunks back, and the open one if nothing is unsent: for connections that wait.
+  void trim();
+
+ private:
+  struct Chunk {
+    std::unique_ptr<char[]> bytes;
+    std::size_t size = 0;
+  };
+  // A closed piece: its bytes, and what dies with it.
+  struct Closed {
+    const char* data;
+    std::size_t size;
+    std::optional<Pin> pin;  // set: the bytes are pinned
+    Chunk chunk;             // set: this was the last piece of that chunk
+  };
+
+  std::size_t open_bytes() const { return static_cast<std::size_t>(tail_ - open_); }
+  void open_chunk(std::size_t at_least);
+  void close_piece(bool chunk_is_full);
+  void retire(Chunk chunk);
+  void drop_front();
+
+  char* tail_ = nullptr;   // next byte to write
+  char* limit_ = nullptr;  // end of the open chunk
+  char* open_ = nullptr;   // first unsent byte of the open piece
+  Chunk current_;          // the open chunk
+  std::deque<Closed> pieces_;
+  std::vector<Chunk> kept_;
+  std::size_t closed_bytes_ = 0;
+  std::size_t pinned_bytes_ = 0;
+  std::size_t chunk_bytes_ = 0;
+};
+
+}  // namespace larder::protocol

@@ -1,0 +1,187 @@
+// Every error text a user may read, named once.
+//
+// Clients and people match on these texts, so each is the very text Redis 7.0.15 answers. A text
+// begins with its code word ("ERR", "WRONGTYPE") and has no '-' and no line end: RespWriter adds
+// both. Texts with parts are functions; what a client put into them is cut at 128 bytes and at the
+// first NUL, as Redis cuts it, and RespWriter makes line ends in them harmless. Commands of other
+// rooms add theirs here, in the paragraph of their family.
+//
+// Thread: any.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "protocol/request.h"
+
+namespace larder::protocol::errors {
+
+using Text = std::string_view;
+
+// How much of a client's own words an error repeats.
+inline constexpr std::size_t kEchoedBytes = 128;
+
+// --- any command
+inline constexpr Text syntax = "ERR syntax error";
+inline constexpr Text wrong_type =
+    "WRONGTYPE Operation against a key holding the wrong kind of value";
+inline constexpr Text not_an_integer = "ERR value is not an integer or out of range";
+inline constexpr Text not_a_float = "ERR value is not a valid float";
+inline constexpr Text not_positive = "ERR value is out of range, must be positive";
+inline constexpr Text out_of_range = "ERR value is out of range";
+inline constexpr Text index_out_of_range = "ERR index out of range";
+inline constexpr Text no_such_key = "ERR no such key";
+inline constexpr Text same_object = "ERR source and destination objects are the same";
+inline constexpr Text oom = "OOM command not allowed when used memory > 'maxmemory'.";
+inline constexpr Text loading = "LOADING Redis is loading the dataset in memory";
+inline constexpr Text read_only = "READONLY You can't write against a read only replica.";
+inline constexpr Text numkeys_not_positive = "ERR numkeys should be greater than 0";
+inline constexpr Text count_not_positive = "ERR count should be greater than 0";
+
+// The number of words does not fit the command, named as its row names it ("get", "client|kill").
+std::string wrong_arity(std::string_view command);
+// No row has that name. `words` is the whole request.
+std::string unknown_command(Words words);
+// The command `container` ("client") has subcommands, but not this one.
+std::string unknown_subcommand(std::string_view container, std::string_view subcommand);
+// As Redis words it where a subcommand may also have been called with a wrong number of words.
+std::string unknown_subcommand_or_arity(std::string_view container, std::string_view subcommand);
+// "ERR value is out of range, value must between ... and ...".
+std::string out_of_range_between(std::int64_t lowest, std::int64_t highest);
+
+// --- protocol (said once, then the connection is closed)
+inline constexpr Text unbalanced_quotes = "ERR Protocol error: unbalanced quotes in request";
+inline constexpr Text too_big_inline = "ERR Protocol error: too big inline request";
+inline constexpr Text too_big_count = "ERR Protocol error: too big mbulk count string";
+inline constexpr Text too_big_bulk_count = "ERR Protocol error: too big bulk count string";
+inline constexpr Text bad_word_count = "ERR Protocol error: invalid multibulk length";
+inline constexpr Text bad_bulk_size = "ERR Protocol error: invalid bulk length";
+inline constexpr Text unauthenticated_words =
+    "ERR Protocol error: unauthenticated multibulk length";
+inline constexpr Text unauthenticated_bulk = "ERR Protocol error: unauthenticated bulk length";
+std::string expected_bulk(char got);
+
+// --- connection and authentication
+inline constexpr Text no_auth = "NOAUTH Authentication required.";
+inline constexpr Text wrong_pass = "WRONGPASS invalid username-password pair or user is disabled.";
+inline constexpr Text auth_without_password =
+    "ERR AUTH <password> called without any password configured for the default user. Are you "
+    "sure your configuration is correct?";
+inline constexpr Text hello_needs_auth =
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH "
+    "<user> <pass> option can be used to authenticate the client and select the RESP protocol "
+    "version at the same time";
+inline constexpr Text no_proto = "NOPROTO unsupported protocol version";
+inline constexpr Text proto_not_an_integer =
+    "ERR Protocol version is not an integer or out of range";
+inline constexpr Text max_clients = "ERR max number of clients reached";
+inline constexpr Text bad_client_name =
+    "ERR Client names cannot contain spaces, newlines or special characters.";
+std::string hello_syntax(std::string_view option);
+// The command may not run for this user (ACL).
+std::string no_permission(std::string_view command);
+inline constexpr Text no_permission_keys =
+    "NOPERM this user has no permissions to access one of the keys used as arguments";
+inline constexpr Text no_permission_channels =
+    "NOPERM this user has no permissions to access one of the channels used as arguments";
+// A RESP2 client that is subscribed may only say a few commands.
+std::string only_subscribe_context(std::string_view command);
+// Needs an option that is "no", or "local" and the client is not. Such as DEBUG.
+std::string command_disabled(std::string_view command, std::string_view option);
+
+// --- client
+inline constexpr Text client_bad_id = "ERR Invalid client ID";
+inline constexpr Text client_id_not_positive = "ERR client-id should be greater than 0";
+inline constexpr Text client_no_such = "ERR No such client";
+inline constexpr Text client_unblock_reason =
+    "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
+inline constexpr Text client_pause_mode = "ERR CLIENT PAUSE mode must be WRITE or ALL";
+inline constexpr Text unblocked = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+std::string client_unknown_type(std::string_view type);
+std::string client_no_such_user(std::string_view user);
+std::string client_info_syntax(std::string_view option);
+std::string client_info_value(std::string_view option);
+
+// --- databases and keys
+inline constexpr Text bad_db_index = "ERR DB index is out of range";
+inline constexpr Text bad_first_db = "ERR invalid first DB index";
+inline constexpr Text bad_second_db = "ERR invalid second DB index";
+inline constexpr Text bad_cursor = "ERR invalid cursor";
+inline constexpr Text not_lfu =
+    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that "
+    "when switching between policies at runtime LRU and LFU data will take some time to adjust.";
+inline constexpr Text lfu_no_idle_time =
+    "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when "
+    "switching between policies at runtime LRU and LFU data will take some time to adjust.";
+
+// --- expiry
+inline constexpr Text expire_nx_and_others =
+    "ERR NX and XX, GT or LT options at the same time are not compatible";
+inline constexpr Text expire_gt_and_lt =
+    "ERR GT and LT options at the same time are not compatible";
+std::string invalid_expire(std::string_view command);
+std::string unsupported_option(std::string_view option);
+
+// --- strings
+inline constexpr Text increment_overflow = "ERR increment or decrement would overflow";
+inline constexpr Text decrement_overflow = "ERR decrement would overflow";
+inline constexpr Text increment_nan = "ERR increment would produce NaN or Infinity";
+inline constexpr Text offset_out_of_range = "ERR offset is out of range";
+inline constexpr Text string_too_big =
+    "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+inline constexpr Text bit_offset = "ERR bit offset is not an integer or out of range";
+inline constexpr Text bit_value = "ERR bit is not an integer or out of range";
+inline constexpr Text lcs_needs_strings = "ERR The specified keys must contain string values";
+inline constexpr Text lcs_len_and_idx =
+    "ERR If you want both the length and indexes, please just use IDX.";
+
+// --- hashes (INCR family)
+inline constexpr Text hash_not_an_integer = "ERR hash value is not an integer";
+inline constexpr Text hash_not_a_float = "ERR hash value is not a float";
+
+// --- transactions
+inline constexpr Text multi_nested = "ERR MULTI calls can not be nested";
+inline constexpr Text exec_without_multi = "ERR EXEC without MULTI";
+inline constexpr Text discard_without_multi = "ERR DISCARD without MULTI";
+inline constexpr Text watch_in_multi = "ERR WATCH inside MULTI is not allowed";
+inline constexpr Text not_in_multi = "ERR Command not allowed inside a transaction";
+inline constexpr Text exec_abort = "EXECABORT Transaction discarded because of previous errors.";
+
+// --- scripts
+inline constexpr Text no_script = "NOSCRIPT No matching script. Please use EVAL.";
+inline constexpr Text numkeys_negative = "ERR Number of keys can't be negative";
+inline constexpr Text numkeys_too_big = "ERR Number of keys can't be greater than number of args";
+inline constexpr Text busy_script =
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+inline constexpr Text not_busy = "NOTBUSY No scripts in execution right now.";
+inline constexpr Text unkillable =
+    "UNKILLABLE Sorry the script already executed write commands against the dataset. You can "
+    "either wait the script termination or kill the server in a hard way using the SHUTDOWN "
+    "NOSAVE command.";
+inline constexpr Text script_killed = "ERR Error running script (user_script): script killed";
+inline constexpr Text script_flush_mode = "ERR SCRIPT FLUSH only support SYNC|ASYNC option";
+// redis.call inside a script
+inline constexpr Text script_no_command =
+    "ERR Please specify at least one argument for this redis.call() or redis.pcall() call";
+inline constexpr Text script_bad_arguments =
+    "ERR Lua redis lib command arguments must be strings or integers";
+inline constexpr Text script_unknown_command = "ERR Unknown Redis command called from script";
+inline constexpr Text script_wrong_arity =
+    "ERR Wrong number of args calling Redis command from script";
+inline constexpr Text script_not_allowed = "ERR This Redis command is not allowed from script";
+inline constexpr Text script_read_only =
+    "ERR Write commands are not allowed from read-only scripts.";
+
+// --- config, memory, introspection
+inline constexpr Text config_no_file = "ERR The server is running without a config file";
+inline constexpr Text command_invalid = "ERR Invalid command specified";
+inline constexpr Text command_no_keys = "ERR The command has no key arguments";
+inline constexpr Text command_bad_words = "ERR Invalid number of arguments specified for command";
+inline constexpr Text command_bad_keys = "ERR Invalid arguments specified for command";
+inline constexpr Text shutdown_failed = "ERR Errors trying to SHUTDOWN. Check logs.";
+inline constexpr Text slowlog_count = "ERR count should be greater than or equal to -1";
+std::string config_unknown(std::string_view option);
+std::string config_failed(std::string_view option, std::string_view why);
+
+}  // namespace larder::protocol::errors

@@ -1,0 +1,139 @@
+#include "protocol/numbers.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+
+namespace larder::protocol {
+namespace {
+
+// Whether the characters are the shortest way to write an unsigned number.
+bool is_plain_number(std::string_view digits) {
+  if (digits.empty() || digits[0] < '0' || digits[0] > '9') return false;
+  return digits[0] != '0' || digits.size() == 1;
+}
+
+bool is_space(char c) {
+  return std::isspace(static_cast<unsigned char>(c)) != 0;
+}
+
+// What strtod and strtold share in Redis's eyes: the whole word, nothing before it, a value that is
+// a number and was neither too big nor too small to hold.
+template <typename Float, Float (*convert)(const char*, char**)>
+std::optional<Float> parse_float(std::string_view text) {
+  if (text.empty() || text.size() >= kFloatWordBytes || is_space(text[0])) return std::nullopt;
+  char word[kFloatWordBytes];
+  std::memcpy(word, text.data(), text.size());
+  word[text.size()] = '\0';
+  char* end = nullptr;
+  errno = 0;
+  const Float value = convert(word, &end);
+  if (end != word + text.size() || std::isnan(value)) return std::nullopt;
+  if (errno == ERANGE && (std::isinf(value) || std::fpclassify(value) == FP_ZERO)) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+}  // namespace
+
+std::optional<std::int64_t> parse_integer(std::string_view text) {
+  const bool negative = !text.empty() && text[0] == '-';
+  const std::string_view digits = text.substr(negative ? 1 : 0);
+  if (!is_plain_number(digits) || (negative && digits[0] == '0')) return std::nullopt;
+  std::int64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, problem] = std::from_chars(text.data(), end, value);
+  if (stop != end || problem != std::errc{}) return std::nullopt;
+  return value;
+}
+
+std::optional<std::uint64_t> parse_unsigned(std::string_view text) {
+  if (!is_plain_number(text)) return std::nullopt;
+  std::uint64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, problem] = std::from_chars(text.data(), end, value);
+  if (stop != end || problem != std::errc{}) return std::nullopt;
+  return value;
+}
+
+std::optional<std::uint64_t> parse_cursor(std::string_view text) {
+  if (text.empty()) return 0;
+  const bool negative = text[0] == '-';
+  const std::string_view digits = text.substr(negative || text[0] == '+' ? 1 : 0);
+  if (digits.empty()) return std::nullopt;
+  std::uint64_t value = 0;
+  const char* end = digits.data() + digits.size();
+  const auto [stop, problem] = std::from_chars(digits.data(), end, value);
+  if (stop != end || problem != std::errc{}) return std::nullopt;
+  return negative ? std::uint64_t{0} - value : value;
+}
+
+// Most words are plain decimals, which from_chars reads without a copy and to the same bit; the
+// rest is for strtod.
+std::optional<double> parse_double(std::string_view text) {
+  double value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, problem] = std::from_chars(text.data(), end, value);
+  if (stop == end && problem == std::errc{} && !text.empty() && std::isfinite(value)) return value;
+  return parse_float<double, std::strtod>(text);
+}
+
+std::optional<long double> parse_long_double(std::string_view text) {
+  return parse_float<long double, std::strtold>(text);
+}
+
+char* write_integer(char* out, std::int64_t value) {
+  if (value >= 0 && value < 10) {
+    *out = static_cast<char>('0' + value);
+    return out + 1;
+  }
+  return std::to_chars(out, out + kIntegerChars, value).ptr;
+}
+
+char* write_unsigned(char* out, std::uint64_t value) {
+  return std::to_chars(out, out + kIntegerChars, value).ptr;
+}
+
+char* write_double(char* out, double value) {
+  if (std::isnan(value)) return std::copy_n("nan", 3, out);
+  if (std::isinf(value))
+    return value > 0 ? std::copy_n("inf", 3, out) : std::copy_n("-inf", 4, out);
+  // Whole numbers of up to 15 digits look the same as integers, and most scores are such.
+  constexpr double kWhole = 1e15;
+  if (std::fabs(value) < kWhole && value == std::trunc(value) && !std::signbit(value)) {
+    return write_integer(out, static_cast<std::int64_t>(value));
+  }
+  return std::to_chars(out, out + kDoubleChars, value, std::chars_format::general, 17).ptr;
+}
+
+std::string integer_text(std::int64_t value) {
+  char text[kIntegerChars];
+  return {text, write_integer(text, value)};
+}
+
+std::string double_text(double value) {
+  char text[kDoubleChars];
+  return {text, write_double(text, value)};
+}
+
+std::string long_double_text(long double value) {
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  // The longest: a sign, every digit before the point, the point and 17 decimals.
+  char text[std::numeric_limits<long double>::max_exponent10 + 24];
+  const int length = std::snprintf(text, sizeof(text), "%.17Lf", value);
+  std::string_view shown(text, static_cast<std::size_t>(length));
+  shown.remove_suffix(shown.size() - 1 - shown.find_last_not_of('0'));
+  if (shown.ends_with('.')) shown.remove_suffix(1);
+  if (shown == "-0") return "0";
+  return std::string(shown);
+}
+
+}  // namespace larder::protocol
