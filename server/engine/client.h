@@ -1,0 +1,82 @@
+// Who is asking: identity, database, protocol version, and the state of each feature in that feature's own struct.
+// No socket inside: what the engine needs of the connection goes through Link.
+//
+// Thread: loop. Others (CLIENT LIST, CLIENT KILL) look only while every loop is held off by the turnstile.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace larder::server {
+
+struct Command;
+class Transaction;
+class Work;
+
+// The connection behind a client. Every call may come from any thread and only posts to the client's own loop.
+class Link {
+ public:
+  virtual ~Link() = default;
+  // Close when what is already written has been sent.
+  virtual void close_soon() = 0;
+  // Look at the client again: a pause has ended or a wait is over.
+  virtual void resume() = 0;
+  // Bytes in the client's protocol that belong to no request (MONITOR lines, pushes).
+  virtual void push(std::string bytes) = 0;
+};
+
+enum class ReplyMode : std::uint8_t { on, off, skip_next };
+
+class Client {
+ public:
+  Client(std::uint64_t id, Link* link, std::int64_t now_ms);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  const std::uint64_t id;
+  Link* const link;  // null for clients without a connection (scripts under test, the in-process fixture)
+
+  // Identity.
+  std::string name;
+  std::string library_name;
+  std::string library_version;
+  std::string user = "default";
+  std::string address;        // "127.0.0.1:50000", or the path of a unix socket with ":0"
+  std::string local_address;
+  int socket = -1;
+  std::int64_t created_ms;
+  std::int64_t active_ms;     // when it last sent a command
+  bool authenticated = false;
+
+  // How it speaks.
+  std::uint32_t db = 0;
+  int protocol = 2;
+  ReplyMode reply_mode = ReplyMode::on;
+
+  // What it asked for.
+  bool no_evict = false;
+  bool no_touch = false;
+  bool monitors = false;
+  bool is_unix = false;
+
+  // Where it stands.
+  bool close_after_reply = false;   // QUIT, protocol error, CLIENT KILL
+  bool is_paused = false;           // held back by CLIENT PAUSE
+  const Command* last_command = nullptr;      // for CLIENT LIST (container row when it has subcommands)
+  const Command* last_subcommand = nullptr;
+  std::unique_ptr<Transaction> transaction;   // null: neither MULTI nor WATCH
+  std::unique_ptr<Work> work;                 // a command that goes on over several turns
+
+  // What the session last said of its buffers, in bytes, for CLIENT LIST.
+  std::size_t input_bytes = 0;
+  std::size_t input_free_bytes = 0;
+  std::size_t output_bytes = 0;
+  std::size_t memory_bytes = 0;
+  std::uint64_t commands = 0;
+};
+
+}  // namespace larder::server

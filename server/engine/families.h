@@ -1,0 +1,31 @@
+// The families of commands, one line each. Explicit rather than registered by static initialisers: a list is ordered,
+// greppable, and no linker drops it.
+#pragma once
+
+#include <span>
+
+#include "server/engine/command.h"
+
+namespace larder::server {
+
+extern const Family strings;
+extern const Family counters;
+extern const Family keys;
+extern const Family expiry;
+extern const Family scan;
+extern const Family connection;
+extern const Family client_commands;
+extern const Family transactions;
+extern const Family scripting_commands;
+extern const Family config_commands;
+extern const Family introspection;
+extern const Family info_commands;
+extern const Family memory_commands;
+extern const Family slowlog_commands;
+extern const Family monitor_commands;
+extern const Family server_commands;
+extern const Family debug_commands;
+
+std::span<const Family* const> all_families();
+
+}  // namespace larder::server

@@ -1,0 +1,100 @@
+// A lane: what one event loop keeps for the commands it runs, so that loops share nothing they write.
+//
+// Counters are written by their own lane only and summed by whoever asks (INFO): a plain load, add, store on an atomic,
+// never a locked instruction, and never a cache line that two loops write.
+// Thread: the lane's own loop writes; any thread may read the counters.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <random>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "storage/turnstile.h"
+
+namespace larder::server {
+namespace scripting {
+class Interpreter;  // scripting/lua.h: this lane's Lua, made at the first script
+}
+
+// A number one thread adds to and others read. Relaxed: sums are snapshots, order between counters means nothing.
+class Counter {
+ public:
+  void add(std::uint64_t by = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+  }
+  void subtract(std::uint64_t by = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) - by, std::memory_order_relaxed);
+  }
+  std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+  void reset() { value_.store(0, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+// Per command, as INFO commandstats says it. Indexed by the registry's number of the row.
+struct CommandCounters {
+  Counter calls;
+  Counter microseconds;
+  Counter rejected;  // refused by a gate
+  Counter failed;    // ran and answered an error
+};
+
+struct LaneCounters {
+  Counter commands;
+  Counter connections;        // accepted since start
+  Counter rejected_connections;
+  Counter clients;            // open now
+  Counter input_bytes;
+  Counter output_bytes;
+  Counter error_replies;
+  Counter unexpected_errors;
+  Counter protocol_errors;
+  Counter auth_failures;
+};
+
+class alignas(64) Lane {
+ public:
+  Lane(std::size_t index, storage::Turnstile::Seat& seat, std::size_t commands, std::uint64_t seed);
+  ~Lane();
+
+  const std::size_t index;
+  storage::Turnstile::Seat& seat;
+  LaneCounters counters;
+  std::vector<CommandCounters> commands;
+  std::mt19937_64 chance;
+  std::unique_ptr<scripting::Interpreter> interpreter;
+  bool is_inside = false;  // this lane has entered the turnstile
+  bool is_alone = false;   // this lane has closed the turnstile
+
+  // Error replies by code word ("ERR", "WRONGTYPE"), for INFO errorstats. Read only while the lanes stand still.
+  std::unordered_map<std::string, std::uint64_t> errors_by_code;
+  void count_error(std::string_view code);
+};
+
+class Lanes {
+ public:
+  Lane& add(storage::Turnstile& turnstile, std::size_t commands, std::uint64_t seed);
+  std::size_t size() const { return lanes_.size(); }
+  Lane& operator[](std::size_t i) { return *lanes_[i]; }
+
+  template <class Pick>
+  std::uint64_t sum(Pick&& pick) const {
+    std::uint64_t total = 0;
+    for (const auto& lane : lanes_) total += pick(*lane).value();
+    return total;
+  }
+
+ private:
+  std::vector<std::unique_ptr<Lane>> lanes_;
+};
+
+}  // namespace larder::server

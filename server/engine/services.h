@@ -1,0 +1,45 @@
+// What a command may use, by reference: forward declarations only, so that a family includes just the service it needs.
+// Frozen after start; each service says itself which threads may call it.
+#pragma once
+
+namespace larder::storage {
+class Clock;
+class Store;
+class Turnstile;
+}  // namespace larder::storage
+
+namespace larder::server {
+
+class ClientRegistry;  // engine/client_registry.h: all clients; ids
+class Dispatcher;      // engine/dispatch.h: runs commands (EXEC, scripts)
+class Lane;            // engine/lane.h: what one loop keeps for the commands it runs
+class Lanes;           // engine/lane.h: all of them, for sums
+class Log;             // log.h
+class Monitors;        // engine/monitors.h: who sees every command
+class Options;         // options.h: settings, live and at start
+class Pause;           // engine/pause.h: CLIENT PAUSE
+class Registry;        // engine/registry.h: the rows
+class ServerControl;   // engine/server_control.h: what only the process can do (shutdown)
+class SlowLog;         // metrics/slowlog.h
+namespace scripting {
+class Scripts;         // scripting/scripts.h: the script cache, SCRIPT KILL
+}
+
+struct Services {
+  storage::Store& store;
+  storage::Turnstile& turnstile;
+  const storage::Clock& clock;
+  Registry& registry;
+  Dispatcher& dispatcher;
+  Options& options;
+  ClientRegistry& clients;
+  Lanes& lanes;
+  Monitors& monitors;
+  Pause& pause;
+  SlowLog& slowlog;
+  scripting::Scripts& scripts;
+  ServerControl& control;
+  Log& log;
+};
+
+}  // namespace larder::server

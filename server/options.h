@@ -1,0 +1,87 @@
+// Options: ONE table of rows (name, kind, default, live-settable or not, help) that drives the command line (CLI11), the
+// config file in redis.conf syntax, CONFIG GET / SET / REWRITE, and the docs. Settings is where the values are read.
+//
+// Thread: filled before the loops start. Changed afterwards only by CONFIG SET, whose row runs with every loop held off,
+// so loops read plain fields without locks.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace larder::server {
+
+struct Settings {
+  // Network.
+  int port = 6379;
+  std::vector<std::string> bind = {"127.0.0.1", "-::1"};  // '-': not being there is no error
+  std::string unixsocket;
+  int unixsocketperm = 0700;
+  int tcp_backlog = 511;
+  int tcp_keepalive_s = 60;
+  int timeout_s = 0;
+  bool protected_mode = true;
+  std::uint64_t maxclients = 10'000;
+
+  // Process.
+  int threads = 0;  // 0: from cores and cgroup quota
+  bool daemonize = false;
+  std::string pidfile;
+  std::string logfile;   // empty: standard output
+  std::string loglevel = "notice";
+  std::string dir = ".";
+
+  // Data.
+  std::uint64_t databases = 16;
+  std::uint64_t maxmemory = 0;  // set at start from the cgroup or the machine unless given; 0 given: no limit
+  bool maxmemory_given = false;
+  std::string maxmemory_policy = "allkeys-lru";
+  std::int64_t maxmemory_samples = 10;
+  std::int64_t lfu_log_factor = 10;
+  std::int64_t lfu_decay_time = 1;
+
+  // Limits.
+  std::uint64_t proto_max_bulk_len = 512ull << 20;
+  std::uint64_t client_query_buffer_limit = 1ull << 30;
+  // client-output-buffer-limit normal: hard limit in bytes (soft limits come with their issue).
+  std::uint64_t output_buffer_hard_limit = 256ull << 20;
+
+  // Security.
+  std::string requirepass;
+
+  // Scripts and logs.
+  std::int64_t busy_reply_threshold_ms = 5000;   // lua-time-limit
+  std::uint64_t lua_memory_limit = 256ull << 20;
+  std::int64_t slowlog_log_slower_than_us = 10'000;
+  std::uint64_t slowlog_max_len = 128;
+};
+
+class Options {
+ public:
+  Options();
+
+  Settings settings;
+
+  using Pair = std::pair<std::string, std::string>;
+  // CONFIG GET: every directive one of the globs matches, each once, with its value as redis.conf would say it.
+  std::vector<Pair> matching(std::span<const std::string_view> globs) const;
+  // CONFIG SET: all or none. The error text a user reads (without "ERR "), or nothing. `applied` hooks have run.
+  std::optional<std::string> set(std::span<const std::pair<std::string_view, std::string_view>> changes);
+  // Called after a live change of that directive ("maxmemory", "maxmemory-policy"…); throws std::runtime_error with a
+  // sentence to refuse it, in which case everything is put back.
+  void when_changed(std::string directive, std::function<void()> hook);
+
+ private:
+  std::vector<std::pair<std::string, std::function<void()>>> hooks_;
+};
+
+// Fills options from argv and the config file it may name (the command line wins). Throws std::runtime_error with a
+// sentence (file and line where there is one). Returns an exit status when there is nothing to serve (--help, --version).
+std::optional<int> read_command_line(Options& options, int argc, const char* const* argv);
+
+}  // namespace larder::server

@@ -1,0 +1,39 @@
+#include "storage/blob.h"
+
+#include <cstring>
+#include <new>
+
+#include "storage/ensure.h"
+#include "storage/memory.h"
+
+namespace larder::storage {
+
+Blob* Blob::make(std::size_t size_bytes, std::size_t capacity_bytes) {
+  ensure(size_bytes <= capacity_bytes, "a blob holds at most its capacity");
+  return new (allocate(sizeof(Blob) + capacity_bytes)) Blob(size_bytes, capacity_bytes);
+}
+
+Blob* Blob::copy_of(std::string_view bytes, std::size_t capacity_bytes) {
+  Blob* blob = make(bytes.size(), capacity_bytes);
+  std::memcpy(blob->data(), bytes.data(), bytes.size());
+  return blob;
+}
+
+void Blob::drop() {
+  // acq_rel: the last to leave must see what the others did with the bytes before it frees them.
+  if (holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    this->~Blob();
+    release(this);
+  }
+}
+
+void Blob::resize(std::size_t size_bytes) {
+  ensure(size_bytes <= capacity_, "a blob holds at most its capacity");
+  size_ = size_bytes;
+}
+
+std::size_t Blob::weight_bytes() const {
+  return footprint(sizeof(Blob) + capacity_);
+}
+
+}  // namespace larder::storage

@@ -1,0 +1,46 @@
+// A large string outside its entry, with a count of who holds it.
+//
+// Strings from kPinnedBytes on live here, so that a reply can be written to the socket from where the value lies: the
+// output buffer takes a hold, the shard's lock is dropped, and an overwrite meanwhile only drops the store's own hold.
+// Must hold: the bytes of a blob with more than one holder are never changed (a writer copies first).
+// Thread: the count is atomic; the bytes belong to the shard's holder while the count is one.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace larder::storage {
+
+// From here on copying under the shard's lock costs more than counting holders (half a microsecond against two atomics).
+inline constexpr std::size_t kPinnedBytes = 16 * 1024;
+
+class Blob {
+ public:
+  // One holder, size bytes (not initialised), room for capacity.
+  static Blob* make(std::size_t size_bytes, std::size_t capacity_bytes);
+  static Blob* copy_of(std::string_view bytes) { return copy_of(bytes, bytes.size()); }
+  static Blob* copy_of(std::string_view bytes, std::size_t capacity_bytes);
+
+  void hold() { holders_.fetch_add(1, std::memory_order_relaxed); }  // relaxed: the caller has a hold already
+  void drop();
+  bool is_shared() const { return holders_.load(std::memory_order_acquire) > 1; }
+
+  std::string_view bytes() const { return {data(), size_}; }
+  char* data() { return reinterpret_cast<char*>(this + 1); }
+  const char* data() const { return reinterpret_cast<const char*>(this + 1); }
+  std::size_t size() const { return size_; }
+  std::size_t capacity() const { return capacity_; }
+  void resize(std::size_t size_bytes);  // within capacity
+  std::size_t weight_bytes() const;
+
+ private:
+  Blob(std::size_t size, std::size_t capacity) : holders_(1), size_(size), capacity_(capacity) {}
+
+  std::atomic<std::uint32_t> holders_;
+  std::size_t size_;
+  std::size_t capacity_;
+};
+
+}  // namespace larder::storage

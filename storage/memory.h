@@ -1,0 +1,21 @@
+// Where entries and blobs live, and what they weigh.
+//
+// allocate/release are the one door to the allocator, so that it can be chosen by measurement later. footprint() is what
+// a request of that size takes from the process (glibc: 8 bytes of header, rounded up to 16, 32 at the least): budgets
+// count footprints, since the limit is a promise about the process and not about our own sums.
+#pragma once
+
+#include <cstddef>
+
+namespace larder::storage {
+
+constexpr std::size_t footprint(std::size_t size_bytes) {
+  const std::size_t with_header = (size_bytes + 8 + 15) & ~std::size_t{15};
+  return with_header < 32 ? 32 : with_header;
+}
+
+// Never null: out of memory below the budget ends the process with a sentence. 16-byte aligned.
+void* allocate(std::size_t size_bytes);
+void release(void* memory) noexcept;
+
+}  // namespace larder::storage

@@ -1,0 +1,65 @@
+// A slot: one key, held for a change. What Keyspace::update hands to its visitor; void when the visit ends.
+//
+// Every change goes through here, so that table, wheel, memory account, and watchers stay in step: a caller cannot forget
+// one of them. Reading value() does not count as a hit; commands whose answer is the old value say count_lookup().
+// Thread: only inside the visit (the shard is held).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "storage/hash.h"
+#include "storage/outcome.h"
+#include "storage/value.h"
+
+namespace larder::storage {
+
+class Shard;
+
+class Slot {
+ public:
+  Slot(Shard& shard, std::uint32_t db, const Key& key, std::int64_t now_ms, Entry* entry)
+      : shard_(shard), key_(key), now_ms_(now_ms), entry_(entry), db_(db) {}
+
+  bool is_present() const { return entry_ != nullptr; }
+  // Null when there is no such key (or its time has come). Void after any change below.
+  const Value* value() {
+    if (entry_ == nullptr) return nullptr;
+    return &view_.emplace(*entry_);
+  }
+  Deadline deadline() const { return entry_ ? entry_->deadline() : Deadline::never(); }
+  const Key& key() const { return key_; }
+  // Counts a keyspace hit or miss, and touches the key, as a read would.
+  void count_lookup();
+
+  // Whatever was there is replaced. A deadline that has passed already means: deleted.
+  void set_bytes(std::string_view bytes, Deadline deadline);
+  void set_integer(std::int64_t integer, Deadline deadline);
+  // The key must be present. A deadline that has passed already deletes the key.
+  void set_deadline(Deadline deadline);
+  // False when there was nothing to erase.
+  bool erase();
+
+  // Strings only (absent counts as empty); the deadline stays. Each answers the new length in bytes.
+  Result<std::size_t> append(std::string_view tail, std::size_t max_bytes);
+  Result<std::size_t> set_range(std::size_t offset, std::string_view bytes, std::size_t max_bytes);
+  // Absent counts as 0; the deadline stays.
+  Result<std::int64_t> increment(std::int64_t by);
+
+  // The value of another slot, with its deadline, under this key (RENAME moves, COPY copies). Both shards are held.
+  void move_from(Slot& source);
+  void copy_from(const Slot& source);
+
+ private:
+  Result<std::size_t> edit(std::size_t offset, std::string_view bytes, std::size_t max_bytes);
+
+  Shard& shard_;
+  const Key& key_;
+  std::int64_t now_ms_;
+  Entry* entry_;
+  std::uint32_t db_;
+  std::optional<Value> view_;
+};
+
+}  // namespace larder::storage

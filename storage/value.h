@@ -1,0 +1,34 @@
+// A value as a command sees it: its type, and a view for each type. Only storage/ knows the encodings behind it.
+// Lives as long as the visit that handed it out.
+#pragma once
+
+#include <string_view>
+
+#include "storage/clock.h"
+#include "storage/entry.h"
+#include "storage/types/bytes.h"
+
+namespace larder::storage {
+
+class Value {
+ public:
+  explicit Value(Entry& entry) : entry_(&entry) {}
+
+  Type type() const { return entry_->type(); }
+  bool is_string() const { return type() == Type::string; }
+  Bytes bytes() const;  // strings only
+  Deadline deadline() const { return entry_->deadline(); }
+
+  // As OBJECT ENCODING names it.
+  std::string_view encoding_name() const;
+  // As TYPE names it.
+  std::string_view type_name() const;
+  // Memory of key and value with all that hangs on them, in bytes.
+  std::size_t weight_bytes() const { return entry_->weight_bytes(); }
+  std::uint32_t eviction_bits() const { return entry_->eviction(); }
+
+ private:
+  Entry* entry_;
+};
+
+}  // namespace larder::storage
