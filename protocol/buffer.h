@@ -27,7 +27,6 @@
 
 #include <cstddef>
 #include <cstring>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -66,7 +65,7 @@ class InputBuffer {
   std::size_t capacity_bytes() const { return capacity_; }
 
  private:
-  void grow(std::size_t needed);
+  void make_room(std::size_t at_least);
 
   char* block_ = nullptr;
   std::size_t capacity_ = 0;
@@ -79,6 +78,9 @@ class OutputBuffer {
   static constexpr std::size_t kChunkBytes = std::size_t{16} * 1024;
   // Empty chunks kept for the next replies: a 64 KiB burst is written without allocating.
   static constexpr std::size_t kKeptChunks = 4;
+
+  // Sent pieces that may stay in the list before it is moved up.
+  static constexpr std::size_t kPassedPieces = 64;
 
   struct Piece {
     const char* data;
@@ -137,13 +139,14 @@ class OutputBuffer {
   void open_chunk(std::size_t at_least);
   void close_piece(bool chunk_is_full);
   void retire(Chunk chunk);
-  void drop_front();
+  void drop_first();
 
-  char* tail_ = nullptr;   // next byte to write
-  char* limit_ = nullptr;  // end of the open chunk
-  char* open_ = nullptr;   // first unsent byte of the open piece
-  Chunk current_;          // the open chunk
-  std::deque<Closed> pieces_;
+  char* tail_ = nullptr;        // next byte to write
+  char* limit_ = nullptr;       // end of the open chunk
+  char* open_ = nullptr;        // first unsent byte of the open piece
+  Chunk current_;               // the open chunk
+  std::vector<Closed> pieces_;  // those before first_ have been sent
+  std::size_t first_ = 0;
   std::vector<Chunk> kept_;
   std::size_t closed_bytes_ = 0;
   std::size_t pinned_bytes_ = 0;

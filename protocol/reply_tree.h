@@ -90,6 +90,7 @@ class ReplyTree final : public Reply {
   };
 
   Node& add(Node::Kind kind);
+  Node& leaf(Node::Kind kind);
   void open(Node::Kind kind, std::size_t children);
   void close_full();
 

@@ -92,6 +92,7 @@ class RespReader {
   Step read_word_count(std::string_view rest);
   Step read_bulk_size(std::string_view rest);
   Step find_line_end(std::string_view rest, char mark, std::string_view too_big);
+  Step find_count_end(std::string_view rest, std::string_view too_big);
   Step split_line(std::string_view line, RequestBatch& batch);
   Step fail(std::string text);
   void forget_partial();

@@ -24,6 +24,9 @@ class RespWriter final : public Reply {
   // that many bytes.
   static constexpr std::size_t kCopiedPinBytes = 1024;
 
+  // A verbatim text names its format in so many letters.
+  static constexpr std::size_t kFormatBytes = 3;
+
   explicit RespWriter(OutputBuffer& out) : out_(out) {}
 
   // 2 or 3, as HELLO chose.

@@ -1,0 +1,242 @@
+#include "protocol/resp_reader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "protocol/errors.h"
+#include "protocol/line_words.h"
+#include "protocol/numbers.h"
+
+namespace larder::protocol {
+namespace {
+
+// The shortest bulk string, "$0" CR LF CR LF, and the shortest request that has one, with "*1" CR
+// LF before it.
+constexpr std::size_t kShortestBulk = 6;
+constexpr std::size_t kShortestRequest = 10;
+// Digits the fast way reads of a bulk's size or a word count; more are for the patient way.
+constexpr std::size_t kFastDigits = 9;
+
+unsigned digit(char c) {
+  return static_cast<unsigned char>(c) - unsigned{'0'};
+}
+
+// A count of two or more digits and its CR LF. `at` is on the first digit. Null if it is not all
+// there or not plain.
+const char* read_long_count(const char* at, const char* end, std::size_t& count) {
+  if (*at == '0') return nullptr;
+  const char* const stop = at + std::min<std::ptrdiff_t>(end - at, kFastDigits + 1);
+  std::size_t value = 0;
+  while (at != stop && digit(*at) <= 9)
+    value = value * 10 + digit(*at++);
+  if (at == stop || *at != '\r' || end - at < 2) return nullptr;
+  count = value;
+  return at + 2;
+}
+
+// A count and its CR LF. `at` is on the first digit and at least 4 more bytes are there, so that a
+// count of one or two digits, which nearly all are, needs no look at the end.
+inline const char* read_count(const char* at, const char* end, std::size_t& count) {
+  const unsigned first = digit(at[0]);
+  if (first > 9) return nullptr;
+  if (at[1] == '\r') {
+    count = first;
+    return at + 3;
+  }
+  const unsigned second = digit(at[1]);
+  if (second <= 9 && at[2] == '\r' && first != 0) {
+    count = first * 10 + second;
+    return at + 4;
+  }
+  return second <= 9 ? read_long_count(at, end, count) : nullptr;
+}
+
+std::size_t distance(const char* from, const char* to) {
+  return static_cast<std::size_t>(to - from);
+}
+
+}  // namespace
+
+RespReader::Result RespReader::read(std::string_view input, RequestBatch& batch,
+                                    std::size_t max_requests) {
+  wanted_bytes_ = 0;
+  if (!problem_.empty()) return {0, Status::problem};
+  const char* const begin = input.data();
+  const char* const end = begin + input.size();
+  const char* at = begin;
+  const bool hurried = limits_.authenticated;
+  const std::size_t full =
+      batch.size() + (hurried ? max_requests : std::min<std::size_t>(max_requests, 1));
+  while (at != end) {
+    if (batch.size() == full) return {distance(begin, at), Status::batch_full};
+    if (hurried && form_ == Form::unknown) [[likely]] {
+      const char* const after = read_whole(at, end, batch);
+      if (after != nullptr) [[likely]] {
+        at = after;
+        continue;
+      }
+    }
+    const Step step = read_patiently({at, distance(at, end)}, batch);
+    if (step == Step::need_more) return {distance(begin, at), Status::need_more};
+    if (step == Step::problem) return {distance(begin, at), Status::problem};
+    at += at_;
+    forget_partial();
+  }
+  return {distance(begin, at), Status::complete};
+}
+
+// The fast way: one request from `at`, if all of it is there and plain. Returns where it ends;
+// null, and nothing added, if the patient way has to look. Room is asked for only as many words as
+// the bytes that are there can hold.
+const char* RespReader::read_whole(const char* at, const char* end, RequestBatch& batch) const {
+  if (distance(at, end) < kShortestRequest || *at != '*') return nullptr;
+  std::size_t count = 0;
+  at = read_count(at + 1, end, count);
+  if (at == nullptr || count == 0 || count > limits_.max_words) return nullptr;
+  if (distance(at, end) < count * kShortestBulk) return nullptr;
+  std::string_view* const words = batch.room_for(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (distance(at, end) < kShortestBulk || *at != '$') return nullptr;
+    std::size_t size = 0;
+    at = read_count(at + 1, end, size);
+    if (at == nullptr || size > limits_.max_bulk_bytes) return nullptr;
+    if (distance(at, end) < size + 2) return nullptr;
+    words[i] = {at, size};
+    at += size + 2;
+  }
+  batch.add_request(count);
+  return at;
+}
+
+// The patient way: goes on with the request that begins `rest`, from where the last call stopped.
+RespReader::Step RespReader::read_patiently(std::string_view rest, RequestBatch& batch) {
+  if (form_ == Form::unknown) form_ = rest[0] == '*' ? Form::array : Form::line;
+  return form_ == Form::array ? read_array(rest, batch) : read_line(rest, batch);
+}
+
+RespReader::Step RespReader::read_line(std::string_view rest, RequestBatch& batch) {
+  const Step step = find_line_end(rest, '\n', errors::too_big_inline);
+  if (step != Step::done) return step;
+  at_ = scanned_ + 1;
+  std::string_view line = rest.substr(0, scanned_);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return split_line(line, batch);
+}
+
+RespReader::Step RespReader::split_line(std::string_view line, RequestBatch& batch) {
+  LineWords splitter(line);
+  std::string_view* const words = batch.room_for(line.size() / 2 + 1);
+  std::size_t count = 0;
+  LineWords::Step step;
+  while ((step = splitter.next()) == LineWords::Step::word) {
+    if (splitter.quoted()) {
+      words[count++] = batch.keep_text() = splitter.word();
+    } else {
+      words[count++] = splitter.word();
+    }
+  }
+  if (step == LineWords::Step::unbalanced) return fail(std::string(errors::unbalanced_quotes));
+  if (count > 0) batch.add_request(count);
+  return Step::done;
+}
+
+RespReader::Step RespReader::read_array(std::string_view rest, RequestBatch& batch) {
+  if (!counted_) {
+    const Step step = read_word_count(rest);
+    if (step != Step::done) return step;
+  }
+  while (words_left_ > 0) {
+    if (bulk_bytes_ == kNoBulk) {
+      const Step step = read_bulk_size(rest);
+      if (step != Step::done) return step;
+    }
+    const std::size_t there = rest.size() - at_;
+    if (there < bulk_bytes_ + 2) {
+      wanted_bytes_ = bulk_bytes_ + 2 - there;
+      return Step::need_more;
+    }
+    slices_.push_back({at_, bulk_bytes_});
+    at_ = scanned_ = at_ + bulk_bytes_ + 2;
+    bulk_bytes_ = kNoBulk;
+    --words_left_;
+  }
+  if (slices_.empty()) return Step::done;
+  std::string_view* word = batch.room_for(slices_.size());
+  for (const Slice slice : slices_)
+    *word++ = rest.substr(slice.offset, slice.size);
+  batch.add_request(slices_.size());
+  return Step::done;
+}
+
+RespReader::Step RespReader::read_word_count(std::string_view rest) {
+  const Step step = find_count_end(rest, errors::too_big_count);
+  if (step != Step::done) return step;
+  const auto count = parse_integer(rest.substr(1, scanned_ - 1));
+  if (!count || *count > static_cast<std::int64_t>(limits_.max_words)) {
+    return fail(std::string(errors::bad_word_count));
+  }
+  if (!limits_.authenticated && *count > static_cast<std::int64_t>(kUnauthenticatedWords)) {
+    return fail(std::string(errors::unauthenticated_words));
+  }
+  counted_ = true;
+  words_left_ = static_cast<std::size_t>(std::max<std::int64_t>(*count, 0));
+  at_ = scanned_ = scanned_ + 2;
+  return Step::done;
+}
+
+RespReader::Step RespReader::read_bulk_size(std::string_view rest) {
+  const Step step = find_count_end(rest, errors::too_big_bulk_count);
+  if (step != Step::done) return step;
+  if (rest[at_] != '$') return fail(errors::expected_bulk(rest[at_]));
+  const auto size = parse_integer(rest.substr(at_ + 1, scanned_ - at_ - 1));
+  if (!size || *size < 0 || *size > static_cast<std::int64_t>(limits_.max_bulk_bytes)) {
+    return fail(std::string(errors::bad_bulk_size));
+  }
+  if (!limits_.authenticated && *size > static_cast<std::int64_t>(kUnauthenticatedBulkBytes)) {
+    return fail(std::string(errors::unauthenticated_bulk));
+  }
+  bulk_bytes_ = static_cast<std::size_t>(*size);
+  at_ = scanned_ = scanned_ + 2;
+  return Step::done;
+}
+
+// Looks for `mark` in the line that begins at at_. Done: scanned_ is on it.
+RespReader::Step RespReader::find_line_end(std::string_view rest, char mark,
+                                           std::string_view too_big) {
+  const std::size_t longest = limits_.max_inline_bytes;
+  const std::size_t stop = std::min(rest.size(), at_ + longest + 1);
+  while (scanned_ < stop && rest[scanned_] != mark && rest[scanned_] != '\0')
+    ++scanned_;
+  if (scanned_ < stop && rest[scanned_] == mark) return Step::done;
+  if (rest.size() - at_ > longest) return fail(std::string(too_big));
+  return Step::need_more;
+}
+
+// As find_line_end for a count, which ends with CR and one more byte.
+RespReader::Step RespReader::find_count_end(std::string_view rest, std::string_view too_big) {
+  const Step step = find_line_end(rest, '\r', too_big);
+  if (step == Step::done && scanned_ + 1 >= rest.size()) return Step::need_more;
+  return step;
+}
+
+RespReader::Step RespReader::fail(std::string text) {
+  problem_ = std::move(text);
+  return Step::problem;
+}
+
+void RespReader::forget_partial() {
+  form_ = Form::unknown;
+  at_ = scanned_ = words_left_ = 0;
+  bulk_bytes_ = kNoBulk;
+  counted_ = false;
+  slices_.clear();
+  if (slices_.capacity() > kKeptSlices) std::vector<Slice>().swap(slices_);
+}
+
+void RespReader::reset() {
+  forget_partial();
+  wanted_bytes_ = 0;
+  problem_.clear();
+}
+
+}  // namespace larder::protocol
