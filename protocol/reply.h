@@ -73,6 +73,9 @@ class Reply {
   // Text for people; `format` has three letters, such as "txt" or "mkd".
   virtual void verbatim(std::string_view format, std::string_view text) = 0;
 
+  // From here on in this version of RESP (HELLO). Of no meaning to listeners that do not spell.
+  virtual void version(int /*resp*/) {}
+
   // Heads: so many replies follow (twice as many for a map).
   virtual void array(std::size_t count) = 0;
   virtual void map(std::size_t pairs) = 0;

@@ -30,7 +30,7 @@ class RespWriter final : public Reply {
   explicit RespWriter(OutputBuffer& out) : out_(out) {}
 
   // 2 or 3, as HELLO chose.
-  void version(int resp) { version_ = resp; }
+  void version(int resp) override { version_ = resp; }
   int version() const { return version_; }
 
   // While muted nothing is written (CLIENT REPLY OFF and SKIP); errors are still counted. Pushed

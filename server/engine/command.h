@@ -46,6 +46,8 @@ enum class Flag : std::uint32_t {
   pubsub = 1 << 17,
   touches_arguments = 1 << 18,  // MONITOR and SLOWLOG hide its arguments (AUTH, HELLO)
   may_replicate = 1 << 19,      // EVAL and PUBLISH in Redis's flags
+  allow_busy = 1 << 20,         // answers even while a script has run for too long
+  keys_optional = 1 << 21,      // may be called without any key although it has a place for them (EVAL)
 };
 constexpr Flag operator|(Flag a, Flag b) {
   return static_cast<Flag>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
@@ -100,6 +102,28 @@ constexpr Keys counted_at(int position) {  // EVAL script numkeys key…
   return {.first = position + 1, .numkeys = position};
 }
 
+// What a command does with the value of a key, for the key specs of COMMAND INFO and for COMMAND GETKEYSANDFLAGS.
+// One of ro (looks only), rw, ow (overwrites without looking), rm (removes), and what it does to what users stored:
+// returns it (access), changes it (update), adds (insert), deletes (remove). varies: the options decide.
+enum class Access : std::uint16_t {
+  by_flags = 0,  // from the row: reads -> ro access, writes -> rw access update
+  ro = 1 << 0,
+  rw = 1 << 1,
+  ow = 1 << 2,
+  rm = 1 << 3,
+  access = 1 << 4,
+  update = 1 << 5,
+  insert = 1 << 6,
+  remove = 1 << 7,
+  varies = 1 << 8,
+};
+constexpr Access operator|(Access a, Access b) {
+  return static_cast<Access>(static_cast<std::uint16_t>(a) | static_cast<std::uint16_t>(b));
+}
+constexpr bool operator&(Access a, Access b) {
+  return (static_cast<std::uint16_t>(a) & static_cast<std::uint16_t>(b)) != 0;
+}
+
 struct Call;
 
 struct Command {
@@ -114,6 +138,12 @@ struct Command {
   // COMMAND DOCS builds its argument trees from this, redis-cli its hints.
   std::string_view syntax = "";
   std::span<const Command> subcommands = {};
+  // For COMMAND DOCS and COMMAND INFO only; all may stay away.
+  std::string_view complexity = "";  // "O(1)"
+  std::string_view tips = "";        // hints for proxies: "request_policy:all_shards nondeterministic_output"
+  Access access = Access::by_flags;
+  // Not by_flags: the first key and the one behind it are used differently (RENAME, COPY).
+  Access second_access = Access::by_flags;
 };
 
 // Work that a command spreads over several turns of the loop, so that nobody waits behind it (KEYS, long SCANs).

@@ -20,6 +20,7 @@ extern const Family scripting_commands;
 extern const Family config_commands;
 extern const Family introspection;
 extern const Family info_commands;
+extern const Family latency_commands;
 extern const Family memory_commands;
 extern const Family slowlog_commands;
 extern const Family monitor_commands;

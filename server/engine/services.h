@@ -21,6 +21,7 @@ class Pause;           // engine/pause.h: CLIENT PAUSE
 class Registry;        // engine/registry.h: the rows
 class ServerControl;   // engine/server_control.h: what only the process can do (shutdown)
 class SlowLog;         // metrics/slowlog.h
+class Vitals;          // metrics/vitals.h: run id, start time, rates, for INFO
 namespace scripting {
 class Scripts;         // scripting/scripts.h: the script cache, SCRIPT KILL
 }
@@ -37,6 +38,7 @@ struct Services {
   Monitors& monitors;
   Pause& pause;
   SlowLog& slowlog;
+  Vitals& vitals;
   scripting::Scripts& scripts;
   ServerControl& control;
   Log& log;
