@@ -242,6 +242,21 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
   }
 }
 
+// `${a*70000}` -> seventy thousand times a.
+void repeat_all(std::string& text) {
+  for (std::size_t at = text.find("${"); at != std::string::npos; at = text.find("${", at + 1)) {
+    const std::size_t star = text.find('*', at);
+    const std::size_t end = text.find('}', at);
+    if (star == std::string::npos || end == std::string::npos || star > end) continue;
+    const std::string what = text.substr(at + 2, star - at - 2);
+    const long count = std::strtol(text.c_str() + star + 1, nullptr, 10);
+    std::string repeated;
+    for (long i = 0; i < count; ++i)
+      repeated += what;
+    text.replace(at, end + 1 - at, repeated);
+  }
+}
+
 // The lines of one value from `at` on, the elements of every aggregate sorted.
 std::string sorted_value(const std::vector<std::string>& lines, std::size_t& at) {
   if (at >= lines.size()) return "";
@@ -323,6 +338,13 @@ Step substituted(Step step, const Variables& variables) {
       for (ExpectedLine& line : expected->lines)
         replace_all(line.text, hole, value);
     }
+  }
+  for (std::string& word : step.words)
+    repeat_all(word);
+  repeat_all(step.bytes);
+  for (Expected* expected : {&step.both, &step.redis, &step.larder}) {
+    for (ExpectedLine& line : expected->lines)
+      repeat_all(line.text);
   }
   return step;
 }

@@ -81,7 +81,8 @@ Transcript parse_transcript(const std::string& path, std::string_view text);
 
 using Variables = std::map<std::string, std::string>;
 
-// The step with every `${name}` that is known replaced, in words, bytes and expected lines.
+// The step with every `${name}` that is known replaced and `${a*9}` written out, in words, bytes
+// and expected lines.
 Step substituted(Step step, const Variables& variables);
 
 enum class Verdict { matches, incomplete, differs };
