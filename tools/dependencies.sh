@@ -25,6 +25,7 @@ test_packages=(
   clang-format clang-tidy                  # style
   redis-server redis-tools                 # the server we compare with, redis-cli, redis-benchmark
   python3 python3-pytest python3-redis     # client tests
+  python3-hiredis                          # the C parser, as projects have it
   python3-django python3-django-redis python3-djangorestframework
   ruby-redis
   php-cli php-redis

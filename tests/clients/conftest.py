@@ -1,6 +1,6 @@
-"""What every suite of real clients shares: which servers it runs against, and those servers, running.
+"""What every suite of real clients shares: the servers it runs against.
 
-    server       a running server of each chosen kind (`--servers larder,redis`), new for each test file
+    server       a running server of each chosen kind (`--servers larder,redis`), new for each file
     server_kind  the kind's name only, for a test that starts its own Server with flags
     larder       a running Larder only, for what is not compared with redis-server
 """
@@ -11,7 +11,9 @@ from servers import KINDS, Server
 
 
 def pytest_addoption(parser):
-    parser.addoption("--servers", default=",".join(KINDS), help="comma-separated servers to test: larder, redis")
+    parser.addoption(
+        "--servers", default=",".join(KINDS), help="comma-separated servers to test: larder, redis"
+    )
 
 
 def pytest_configure(config):

@@ -1,11 +1,12 @@
 """Servers under test: started on a free loopback port, stopped by their own pid.
 
-    with Server("larder") as server:              # the binary that LARDER_BINARY names
-    with Server("redis", "--requirepass", "tea", password="tea") as server:   # Debian's redis-server
+    with Server("larder") as server:  # the binary that LARDER_BINARY names
+    with Server("redis", "--requirepass", "tea", password="tea") as server:  # Debian's
 
-Must hold: a test never meets a server that is not ready (PING is polled, with a bound), never leaves one behind, and
-never passes over a server that died or ended with an error (a sanitizer's report included): stop() raises with the log.
-A port is found by binding port 0 and letting go; when somebody takes it in between, the start is tried again.
+Must hold: a test never meets a server that is not ready (PING is polled, with a bound), never
+leaves one behind, and never passes over a server that died or ended with an error (a sanitizer's
+report included): stop() raises with the log. A port is found by binding port 0 and letting go; when
+somebody takes it in between, the start is tried again.
 """
 
 import os
@@ -20,7 +21,8 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 REDIS_SERVER = "/usr/bin/redis-server"
 KINDS = ("larder", "redis")
 
-# Generous: a sanitizer build on a busy machine starts slowly, and a bound only matters when something is broken.
+# Generous: a sanitizer build on a busy machine starts slowly, and a bound only matters when
+# something is broken.
 READY_WITHIN_SECONDS = 30
 STOPPED_WITHIN_SECONDS = 30
 POLL_SECONDS = 0.02
@@ -60,7 +62,7 @@ def wait_until(condition, seconds=10, what="the condition"):
 
 
 class Server:
-    """One server process. `flags` are appended to its command line; both kinds read the same words."""
+    """One server process. `flags` end its command line; both kinds read the same words."""
 
     host = "127.0.0.1"
 
@@ -87,9 +89,10 @@ class Server:
     def pid(self):
         return self.process.pid
 
-    def url(self, database=0):
+    def url(self, database=None):
         signed_in = f":{self.password}@" if self.password else ""
-        return f"redis://{signed_in}{self.host}:{self.port}/{database}"
+        path = "" if database is None else f"/{database}"
+        return f"redis://{signed_in}{self.host}:{self.port}{path}"
 
     def command_line(self):
         if self.kind == "redis":
@@ -104,8 +107,12 @@ class Server:
             self.port = free_port()
             with open(self.log_path(), "wb") as log:
                 self.process = subprocess.Popen(
-                    self.command_line(), cwd=self.home, stdin=subprocess.DEVNULL, stdout=log,
-                    stderr=subprocess.STDOUT)
+                    self.command_line(),
+                    cwd=self.home,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
             if self._becomes_ready():
                 return self
             said = self.log()
@@ -114,7 +121,7 @@ class Server:
                 raise ServerFailed(f"{self.kind} did not start; its log:\n{said}")
 
     def stop(self):
-        """Asks the server to end, and insists; raises when it had died before or did not end cleanly."""
+        """Asks the server to end, and insists; raises when it had died or did not end cleanly."""
         if self.process is None:
             return
         died = self.process.poll() is not None
@@ -130,9 +137,13 @@ class Server:
         status, said = self.process.returncode, self.log()
         self._forget()
         if died:
-            raise ServerFailed(f"{self.kind} died under test with status {status}; its log:\n{said}")
+            raise ServerFailed(
+                f"{self.kind} died under test with status {status}; its log:\n{said}"
+            )
         if stuck:
-            raise ServerFailed(f"{self.kind} did not end {STOPPED_WITHIN_SECONDS} s after SIGTERM; its log:\n{said}")
+            raise ServerFailed(
+                f"{self.kind} did not end within {STOPPED_WITHIN_SECONDS} s; its log:\n{said}"
+            )
         if status != 0:
             raise ServerFailed(f"{self.kind} ended with status {status}; its log:\n{said}")
 
@@ -154,7 +165,8 @@ class Server:
         until = time.monotonic() + READY_WITHIN_SECONDS
         while time.monotonic() < until and self.process.poll() is None:
             if self._answers_ping():
-                # Somebody else may be the one who answers on this port, while ours is about to say "in use".
+                # Somebody else may be the one who answers on this port, while ours is about to say
+                # "in use".
                 return self.process.poll() is None
             time.sleep(POLL_SECONDS)
         return False

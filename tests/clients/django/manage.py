@@ -1,0 +1,11 @@
+#!/usr/bin/python3
+"""The project's door, as in any Django project. CACHE_URL says which server."""
+
+import os
+import sys
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
