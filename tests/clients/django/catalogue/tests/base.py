@@ -11,7 +11,7 @@ import redis
 from django.conf import settings
 from django.test import TestCase, TransactionTestCase
 
-# Not compared: SCAN, whose cursor takes as many steps as a server likes; what this file asks itself;
+# Not compared: SCAN, whose cursor takes as many steps as a server likes; what this file asks;
 # and what a new connection says, since how many there are is the client's affair.
 UNCOUNTED = {"scan", "info", "dbsize", "keys", "select", "client", "hello", "auth"}
 

@@ -113,7 +113,6 @@ class LowLevelApi:
         self.assertFalse(self.cache.set_many(data, timeout=60))
         self.assertEqual(self.cache.get_many([*data, "absent"]), data)
         self.assertEqual(self.cache.get_many(["absent", "as-well"]), {})
-        self.assertEqual(self.cache.get_many([]), {})
 
     def test_set_many_for_ever(self):
         self.cache.set_many({"a": 1, "b": 2}, timeout=None)
@@ -281,6 +280,12 @@ class DefaultTest(Counting, LowLevelApi, CacheTestCase):
         self.cache.set_many(data)
         self.assertEqual(self.cache.get_many(data), data)
         self.assertEqual(self.cache.delete_many(data), 1000)
+
+    def test_no_keys_at_all(self):
+        self.assertEqual(self.cache.get_many([]), {})
+        self.cache.set_many({})
+        self.cache.delete_many([])
+        self.assertEqual(self.keys_left(), {})
 
     def test_the_default_cache_is_this_one(self):
         cache.set("same", 1)

@@ -5,6 +5,7 @@ from django_redis import get_redis_connection
 
 from catalogue.caching import hit_rate
 from catalogue.tests.base import CacheTestCase, counts_vary
+from catalogue.tests.test_expiry import until
 
 
 class MonitoringTest(CacheTestCase):
@@ -79,6 +80,14 @@ class MonitoringTest(CacheTestCase):
             "run_id",
         ]:
             self.assertIn(field, info)
+
+    @counts_vary
+    def test_a_connection_that_the_server_closed_is_replaced(self):
+        cache.set("key", 1)
+        self.assertGreater(len(self.server.client_list()), 1)
+        self.assertGreater(self.server.client_kill_filter(_type="normal", skipme=True), 0)
+        self.assertTrue(until(lambda: len(self.server.client_list()) == 1))
+        self.assertEqual(cache.get("key"), 1)
 
     def test_sections_of_info(self):
         wire = get_redis_connection("default")
