@@ -92,8 +92,7 @@ void OutputBuffer::consume(std::size_t count) {
 }
 
 void OutputBuffer::trim() {
-  for (const Chunk& chunk : kept_)
-    chunk_bytes_ -= chunk.size;
+  for (const Chunk& chunk : kept_) chunk_bytes_ -= chunk.size;
   std::vector<Chunk>().swap(kept_);
   if (!empty()) return;
   std::vector<Closed>().swap(pieces_);

@@ -103,6 +103,10 @@ std::string client_no_such_user(std::string_view user);
 std::string client_info_syntax(std::string_view option);
 std::string client_info_value(std::string_view option);
 
+inline constexpr Text timeout_not_an_integer = "ERR timeout is not an integer or out of range";
+inline constexpr Text timeout_not_a_float = "ERR timeout is not a float or out of range";
+inline constexpr Text timeout_negative = "ERR timeout is negative";
+
 // --- databases and keys
 inline constexpr Text bad_db_index = "ERR DB index is out of range";
 inline constexpr Text bad_first_db = "ERR invalid first DB index";
@@ -159,11 +163,15 @@ inline constexpr Text unkillable =
     "UNKILLABLE Sorry the script already executed write commands against the dataset. You can "
     "either wait the script termination or kill the server in a hard way using the SHUTDOWN "
     "NOSAVE command.";
-inline constexpr Text script_killed = "ERR Error running script (user_script): script killed";
+inline constexpr Text script_killed = "ERR Script killed by user with SCRIPT KILL...";
 inline constexpr Text script_flush_mode = "ERR SCRIPT FLUSH only support SYNC|ASYNC option";
-// redis.call inside a script
+inline constexpr Text script_debug_mode = "ERR Use SCRIPT DEBUG YES/SYNC/NO";
+// inside a script; the script's SHA and line follow
 inline constexpr Text script_no_command =
-    "ERR Please specify at least one argument for this redis.call() or redis.pcall() call";
+    "ERR Please specify at least one argument for this redis lib call";
+inline constexpr Text script_bad_resp = "ERR RESP version must be 2 or 3.";
+inline constexpr Text script_log_arguments = "ERR redis.log() requires two arguments or more.";
+inline constexpr Text script_one_argument = "ERR wrong number of arguments";
 inline constexpr Text script_bad_arguments =
     "ERR Lua redis lib command arguments must be strings or integers";
 inline constexpr Text script_unknown_command = "ERR Unknown Redis command called from script";
@@ -180,6 +188,12 @@ inline constexpr Text command_no_keys = "ERR The command has no key arguments";
 inline constexpr Text command_bad_words = "ERR Invalid number of arguments specified for command";
 inline constexpr Text command_bad_keys = "ERR Invalid arguments specified for command";
 inline constexpr Text shutdown_failed = "ERR Errors trying to SHUTDOWN. Check logs.";
+inline constexpr Text config_immutable = "can't set immutable config";  // for config_failed
+inline constexpr Text config_protected = "can't set protected config";
+inline constexpr Text config_duplicate = "duplicate parameter";
+inline constexpr Text config_not_memory = "argument must be a memory value";
+inline constexpr Text config_not_yes_or_no = "argument must be 'yes' or 'no'";
+inline constexpr Text config_not_an_integer = "argument couldn't be parsed into an integer";
 inline constexpr Text slowlog_count = "ERR count should be greater than or equal to -1";
 std::string config_unknown(std::string_view option);
 std::string config_failed(std::string_view option, std::string_view why);

@@ -35,12 +35,10 @@ char unescaped(char c) {
 }  // namespace
 
 LineWords::Step LineWords::next() {
-  while (!at_end() && is_space(line_[at_]))
-    ++at_;
+  while (!at_end() && is_space(line_[at_])) ++at_;
   if (at_end()) return Step::end;
   const std::size_t begin = at_;
-  while (!at_end() && !ends_word(line_[at_]) && !is_quote(line_[at_]))
-    ++at_;
+  while (!at_end() && !ends_word(line_[at_]) && !is_quote(line_[at_])) ++at_;
   plain_ = line_.substr(begin, at_ - begin);
   quoted_ = !at_end() && is_quote(line_[at_]);
   if (!quoted_) return Step::word;

@@ -67,8 +67,7 @@ void replay(const Node& node, Reply& reply) {
     case set: reply.set(node.children.size()); break;
     case push: reply.push(node.children.size()); break;
   }
-  for (const Node& child : node.children)
-    replay(child, reply);
+  for (const Node& child : node.children) replay(child, reply);
 }
 
 Node ReplyTree::take() {
@@ -94,8 +93,7 @@ Node& ReplyTree::add(Node::Kind kind) {
 
 // Aggregates whose last child was said are closed, from the inside.
 void ReplyTree::close_full() {
-  while (!open_.empty() && open_.back().missing == 0)
-    open_.pop_back();
+  while (!open_.empty() && open_.back().missing == 0) open_.pop_back();
 }
 
 Node& ReplyTree::leaf(Node::Kind kind) {

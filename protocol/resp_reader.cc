@@ -27,8 +27,7 @@ const char* read_long_count(const char* at, const char* end, std::size_t& count)
   if (*at == '0') return nullptr;
   const char* const stop = at + std::min<std::ptrdiff_t>(end - at, kFastDigits + 1);
   std::size_t value = 0;
-  while (at != stop && digit(*at) <= 9)
-    value = value * 10 + digit(*at++);
+  while (at != stop && digit(*at) <= 9) value = value * 10 + digit(*at++);
   if (at == stop || *at != '\r' || end - at < 2) return nullptr;
   count = value;
   return at + 2;
@@ -162,8 +161,7 @@ RespReader::Step RespReader::read_array(std::string_view rest, RequestBatch& bat
   }
   if (slices_.empty()) return Step::done;
   std::string_view* word = batch.room_for(slices_.size());
-  for (const Slice slice : slices_)
-    *word++ = rest.substr(slice.offset, slice.size);
+  for (const Slice slice : slices_) *word++ = rest.substr(slice.offset, slice.size);
   batch.add_request(slices_.size());
   return Step::done;
 }
@@ -205,8 +203,7 @@ RespReader::Step RespReader::find_line_end(std::string_view rest, char mark,
                                            std::string_view too_big) {
   const std::size_t longest = limits_.max_inline_bytes;
   const std::size_t stop = std::min(rest.size(), at_ + longest + 1);
-  while (scanned_ < stop && rest[scanned_] != mark && rest[scanned_] != '\0')
-    ++scanned_;
+  while (scanned_ < stop && rest[scanned_] != mark && rest[scanned_] != '\0') ++scanned_;
   if (scanned_ < stop && rest[scanned_] == mark) return Step::done;
   if (rest.size() - at_ > longest) return fail(std::string(too_big));
   return Step::need_more;

@@ -34,7 +34,7 @@ class RespReader {
  public:
   // Redis's numbers; max_bulk_bytes is its proto-max-bulk-len.
   struct Limits {
-    std::size_t max_words = std::size_t{1024} * 1024;
+    std::size_t max_words = 0x7fffffff;
     std::size_t max_bulk_bytes = std::size_t{512} * 1024 * 1024;
     std::size_t max_inline_bytes = std::size_t{64} * 1024;  // also the longest count line
     bool authenticated = true;
