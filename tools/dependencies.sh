@@ -14,8 +14,8 @@ build_packages=(
   libasio-dev                              # sockets and loops
   libfmt-dev                               # text
   libcli11-dev                             # command line
-  libluajit-5.1-dev                        # EVAL
-  lua-cjson-dev libmsgpack-dev             # cjson and cmsgpack inside scripts
+  liblua5.1-0-dev                          # EVAL
+  libssl-dev                               # SHA1 of scripts
   doctest-dev                              # the suites (CMake looks for it always)
 )
 

@@ -1,0 +1,136 @@
+// Scripts: what all lanes share about Lua: the script texts by SHA1, and the script that runs now.
+//
+// Texts. A script is compiled once per lane, in the lane's own interpreter; only its text is shared. EVAL and SCRIPT LOAD
+// put it here, EVALSHA of a lane that has not seen it fetches it from here. SCRIPT FLUSH empties it and raises the
+// generation, by which each lane notices that what it has compiled is void. The texts are bounded: those that came by
+// EVAL leave again, oldest first, when there are more than kEvalScripts (their clients fall back to EVAL on NOSCRIPT, as
+// with Redis 7.4); those of SCRIPT LOAD stay, up to kTextBytes in all.
+//
+// The running script. Scripts run with every other loop held off, so at most one runs. What it may be asked from outside
+// while it runs is one atomic word: has it written, shall it end. A script that runs longer than busy-reply-threshold is
+// *busy*; from then on
+//
+//   - the interpreter calls the slow hook about every 100,000 instructions, on the script's own loop, so that this loop
+//     can look at its sockets (when_slow; the loop must not close the client whose script this is, nor run any row but
+//     those that is_busy() allows);
+//   - loops that would wait in the turnstile ask is_busy() and answer errors::busy_script instead, except to SCRIPT KILL
+//     (request_kill) and SHUTDOWN NOSAVE (shut_down, then request_stop, so that the loop comes free).
+//
+// Must hold: a script that was told to die never writes after SCRIPT KILL has answered OK, and a script that has written
+// is never killed: both sides change the one word by compare-and-exchange.
+// Thread: the texts are guarded by mutex_; everything about the running script is atomic. Any thread may call, inside
+// the turnstile or not, except where a function says that only the script's lane does. when_slow: before the start.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "storage/mutex.h"
+
+namespace larder::server {
+class Lane;
+}
+
+namespace larder::server::scripting {
+
+// Scripts by EVAL that are kept for EVALSHA (Redis 7.4 keeps as many).
+inline constexpr std::size_t kEvalScripts = 500;
+// Bytes of all texts together.
+inline constexpr std::size_t kTextBytes = 64u << 20;
+
+// A SHA1 as 40 lower-case hexadecimal digits.
+using Sha = std::array<char, 40>;
+inline std::string_view view(const Sha& sha) {
+  return {sha.data(), sha.size()};
+}
+// Its 40 digits in either case; null when it is no such word.
+bool parse_sha(std::string_view word, Sha& out);
+
+class Scripts {
+ public:
+  using Text = std::shared_ptr<const std::string>;
+
+  // --- the texts
+  enum class Origin : std::uint8_t { eval, load };
+  // False: no room for it (only of `load`; one that came by EVAL and finds no room is just not kept).
+  bool keep(const Sha& sha, std::string_view text, Origin origin);
+  Text find(const Sha& sha) const;  // null: not there
+  bool has(const Sha& sha) const;
+  void flush();
+  // Rises with each flush: what was compiled under another generation is void.
+  std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+
+  struct Totals {
+    std::size_t scripts = 0;
+    std::size_t text_bytes = 0;
+    std::size_t interpreters = 0;
+    std::size_t interpreter_bytes = 0;  // of all lanes' Lua
+  };
+  Totals totals() const;
+
+  // --- the running script, asked from outside
+  enum class Killed : std::uint8_t { yes, not_running, has_written };
+  // SCRIPT KILL. After `yes` the script ends before it does anything to the keys.
+  Killed request_kill();
+  // SHUTDOWN NOSAVE: it ends whether it has written or not.
+  void request_stop();
+  bool is_running() const { return word_.load(std::memory_order_acquire) != kIdle; }
+  // It runs for longer than busy-reply-threshold: others are answered errors::busy_script.
+  bool is_busy() const { return busy_.load(std::memory_order_acquire); }
+  // Called on the script's loop about every 100,000 instructions while it is busy.
+  void when_slow(std::function<void(Lane&)> hook) { slow_hook_ = std::move(hook); }
+
+  // --- the running script, told by its own lane
+  void begin();
+  void end();
+  // Before a command that writes. False: it was killed, the command must not run.
+  bool begin_write();
+  enum class Order : std::uint8_t { go_on, die };
+  // What the instruction hook asks. `slow`: it runs for longer than the threshold.
+  Order next_order(Lane& lane, bool slow);
+
+  // An interpreter says how much memory it uses; the counter lives until the interpreter is forgotten.
+  void add_interpreter(const std::atomic<std::size_t>& used_bytes);
+  void forget_interpreter(const std::atomic<std::size_t>& used_bytes);
+
+ private:
+  // word_: idle, or kRunning with the other two.
+  static constexpr std::uint32_t kIdle = 0;
+  static constexpr std::uint32_t kRunning = 1;
+  static constexpr std::uint32_t kHasWritten = 2;
+  static constexpr std::uint32_t kMustDie = 4;
+
+  struct ShaHash {
+    std::size_t operator()(const Sha& sha) const {
+      return std::hash<std::string_view>{}(view(sha));
+    }
+  };
+  struct Kept {
+    Text text;
+    Origin origin;
+    std::list<Sha>::iterator place;  // in eval_order_, of Origin::eval
+  };
+  void drop_oldest() REQUIRES(mutex_);
+
+  mutable storage::Mutex mutex_;
+  std::unordered_map<Sha, Kept, ShaHash> texts_ GUARDED_BY(mutex_);
+  std::list<Sha> eval_order_ GUARDED_BY(mutex_);  // oldest first
+  std::size_t text_bytes_ GUARDED_BY(mutex_) = 0;
+  std::vector<const std::atomic<std::size_t>*> interpreters_ GUARDED_BY(mutex_);
+  std::atomic<std::uint64_t> generation_{1};
+
+  std::atomic<std::uint32_t> word_{kIdle};
+  std::atomic<bool> busy_{false};
+  std::function<void(Lane&)> slow_hook_;
+};
+
+}  // namespace larder::server::scripting
