@@ -42,6 +42,15 @@ def packed(*words):
     return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
 
 
+def info_fields(text):
+    """INFO's answer as a dict of its `name:value` lines."""
+    return dict(line.split(":", 1) for line in text.decode().split("\r\n") if ":" in line)
+
+
+def info(wire, *sections):
+    return info_fields(wire.ask("INFO", *sections))
+
+
 class Wire:
     def __init__(self, server, timeout=ANSWERS_WITHIN_SECONDS):
         self.socket = socket.create_connection((server.host, server.port), timeout=timeout)

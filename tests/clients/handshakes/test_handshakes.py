@@ -9,7 +9,7 @@ SETINFO came with 7.2) must be plain errors there, which every one of these libr
 import pytest
 
 from servers import Server
-from wire import ErrorReply, Push, Status, Wire, packed
+from wire import ErrorReply, Push, Status, Wire, info_fields, packed
 
 PASSWORD = "darjeeling"
 
@@ -341,9 +341,3 @@ def test_no_push_comes_unasked(server):
         answers = [wire.ask("GET", "k") for _ in range(10)]
         assert not any(isinstance(answer, Push) for answer in answers)
         assert answers == [b"v"] * 10
-
-
-def info_fields(text):
-    if isinstance(text, bytes):
-        text = text.decode()
-    return dict(line.split(":", 1) for line in text.split("\r\n") if ":" in line)
