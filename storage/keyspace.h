@@ -51,7 +51,7 @@ class Keyspace {
   decltype(auto) update_in(std::uint32_t db, const Key& key,
                            Visitor&& visit) NO_THREAD_SAFETY_ANALYSIS {
     Cell& cell = store_.cell_of(key);
-    const LockUnlessHeld lock(cell, held_ != nullptr && held_->has(store_.shard_of(key)));
+    const LockUnlessHeld lock(store_, cell, held_ != nullptr && held_->has(store_.shard_of(key)));
     Slot slot(cell.shard, db, key, now_ms_, cell.shard.find(db, key, now_ms_));
     return visit(slot);
   }
@@ -68,20 +68,7 @@ class Keyspace {
     return visit(first, second);
   }
 
-  // Holds the shards of many keys at once, in rising order, so that what follows through `inner` is one atomic step.
-  class Several {
-   public:
-    Several(Keyspace& outer, std::span<const Key> keys)
-        : hold_(outer.store_, keys, outer.held_), inner_(outer) {
-      inner_.held_ = &hold_.held();
-    }
-    Keyspace* operator->() { return &inner_; }
-    Keyspace& operator*() { return inner_; }
-
-   private:
-    Hold hold_;
-    Keyspace inner_;
-  };
+  class Several;
 
   // Starts fetching what visits of these keys will read: shard, bucket, entry.
   void prefetch(std::span<const Key> keys) const { store_.prefetch(db_, keys); }
@@ -100,7 +87,7 @@ class Keyspace {
   template <class Visitor>
   decltype(auto) look(const Key& key, bool touch, Visitor&& visit) NO_THREAD_SAFETY_ANALYSIS {
     Cell& cell = store_.cell_of(key);
-    const LockUnlessHeld lock(cell, held_ != nullptr && held_->has(store_.shard_of(key)));
+    const LockUnlessHeld lock(store_, cell, held_ != nullptr && held_->has(store_.shard_of(key)));
     Entry* entry = cell.shard.find_to_read(db_, key, now_ms_, touch);
     if (entry == nullptr) return visit(static_cast<const Value*>(nullptr));
     const Value value(*entry);
@@ -112,6 +99,21 @@ class Keyspace {
   const HeldShards* held_;
   std::uint32_t db_;
   bool touches_ = true;
+};
+
+// Holds the shards of many keys at once, in rising order, so that what is done through it is one atomic step.
+class Keyspace::Several {
+ public:
+  Several(Keyspace& outer, std::span<const Key> keys)
+      : hold_(outer.store_, keys, outer.held_), inner_(outer) {
+    inner_.held_ = &hold_.held();
+  }
+  Keyspace* operator->() { return &inner_; }
+  Keyspace& operator*() { return inner_; }
+
+ private:
+  Hold hold_;
+  Keyspace inner_;
 };
 
 }  // namespace larder::storage

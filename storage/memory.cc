@@ -7,7 +7,7 @@
 namespace larder::storage {
 
 void* allocate(std::size_t size_bytes) {
-  void* memory = std::malloc(size_bytes);
+  void* memory = std::malloc(usable(size_bytes));
   ensure(memory != nullptr, "the machine has no memory left below the configured limit");
   return memory;
 }

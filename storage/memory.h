@@ -14,6 +14,11 @@ constexpr std::size_t footprint(std::size_t size_bytes) {
   return with_header < 32 ? 32 : with_header;
 }
 
+// What may be used of an allocation of that size: the rounding belongs to whoever asked.
+constexpr std::size_t usable(std::size_t size_bytes) {
+  return footprint(size_bytes) - 8;
+}
+
 // Never null: out of memory below the budget ends the process with a sentence. 16-byte aligned.
 void* allocate(std::size_t size_bytes);
 void release(void* memory) noexcept;

@@ -52,6 +52,7 @@ class Slot {
   void copy_from(const Slot& source);
 
  private:
+  void put(Entry* newer);
   Result<std::size_t> edit(std::size_t offset, std::string_view bytes, std::size_t max_bytes);
 
   Shard& shard_;

@@ -1,0 +1,59 @@
+#include "storage/region.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "storage/ensure.h"
+
+namespace larder::storage {
+namespace {
+
+constexpr std::size_t kPage = 4096;
+// A step of commit: enough to make system calls rare, little enough that an idle tail costs nothing that matters.
+constexpr std::size_t kLargestStep = 256 * 1024;
+
+constexpr std::size_t round_up(std::size_t n, std::size_t to) {
+  return (n + to - 1) / to * to;
+}
+
+}  // namespace
+
+Region::Region(std::size_t reserve_bytes) : reserved_bytes_(round_up(reserve_bytes, kPage)) {
+  void* address = mmap(nullptr, reserved_bytes_, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  ensure(address != MAP_FAILED, "the machine gives no address space for a hash table");
+  data_ = static_cast<char*>(address);
+}
+
+Region::~Region() {
+  if (data_ != nullptr) munmap(data_, reserved_bytes_);
+}
+
+Region::Region(Region&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)),
+      reserved_bytes_(std::exchange(other.reserved_bytes_, 0)),
+      committed_bytes_(std::exchange(other.committed_bytes_, 0)) {}
+
+Region& Region::operator=(Region&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(reserved_bytes_, other.reserved_bytes_);
+  std::swap(committed_bytes_, other.committed_bytes_);
+  return *this;
+}
+
+bool Region::commit(std::size_t bytes) {
+  if (bytes <= committed_bytes_) return true;
+  if (bytes > reserved_bytes_) return false;
+  const std::size_t step = std::clamp(committed_bytes_, kPage, kLargestStep);
+  const std::size_t wanted =
+      std::min(round_up(std::max(bytes, committed_bytes_ + step), kPage), reserved_bytes_);
+  const int refused = mprotect(data_ + committed_bytes_, wanted - committed_bytes_,
+                               PROT_READ | PROT_WRITE);
+  ensure(refused == 0, "the machine has no memory left for a hash table");
+  committed_bytes_ = wanted;
+  return true;
+}
+
+}  // namespace larder::storage

@@ -1,0 +1,291 @@
+#include "storage/shard.h"
+
+#include <algorithm>
+
+#include "storage/ensure.h"
+
+namespace larder::storage {
+namespace {
+
+// How many buckets a sample for eviction may look at for each key it wants, before it takes what it has.
+constexpr std::size_t kBucketsPerSample = 4;
+
+}  // namespace
+
+Shard::Database::~Database() {
+  for (std::size_t i = emptied_buckets; i < table.bucket_count(); ++i) {
+    table.each_in_bucket(i, [](Entry* entry) { entry->destroy(); });
+  }
+}
+
+Shard::Shard(const ShardRules& rules)
+    : rules_(rules),
+      databases_(std::make_unique<std::atomic<Database*>[]>(rules.databases)),
+      chance_(rules.seed ^ reinterpret_cast<std::uintptr_t>(this) ^ 0x9e3779b97f4a7c15ull) {
+  if (chance_ == 0) chance_ = 1;
+}
+
+Shard::~Shard() {
+  for (std::uint32_t db = 0; db < rules_.databases; ++db) delete database(db);
+}
+
+Shard::Database& Shard::database_or_make(std::uint32_t db) {
+  if (Database* there = database(db)) return *there;
+  auto* made = new Database(rules_);
+  // Release: who prefetches without the shard finds the table complete.
+  databases_[db].store(made, std::memory_order_release);
+  account(*made, 0);
+  return *made;
+}
+
+void Shard::account(Database& database, std::ptrdiff_t entry_bytes) {
+  const std::size_t own =
+      database.table.used_bytes() + (database.wheel ? database.wheel->used_bytes() : 0);
+  used_bytes_ += own - database.own_bytes + static_cast<std::size_t>(entry_bytes);
+  database.entry_bytes += static_cast<std::size_t>(entry_bytes);
+  database.own_bytes = own;
+}
+
+Entry* Shard::find(std::uint32_t db, const Key& key, std::int64_t now_ms) {
+  Database* there = database(db);
+  if (there == nullptr) return nullptr;
+  Entry* entry = there->table.find(key.hash, key.bytes);
+  if (entry == nullptr || !entry->deadline().has_passed(now_ms)) return entry;
+  ++counters.expired;
+  erase(db, key, entry);
+  return nullptr;
+}
+
+Entry* Shard::find_to_read(std::uint32_t db, const Key& key, std::int64_t now_ms, bool touch) {
+  Entry* entry = find(db, key, now_ms);
+  count_lookup(entry, now_ms, touch);
+  return entry;
+}
+
+void Shard::count_lookup(Entry* entry, std::int64_t now_ms, bool touch) {
+  if (entry == nullptr) {
+    ++counters.misses;
+    return;
+  }
+  ++counters.hits;
+  if (!touch) return;
+  const std::uint32_t bits = bits_when_read(rules_.eviction, entry->eviction(), now_ms, draw());
+  if (bits != entry->eviction()) entry->store_eviction(bits);
+}
+
+void Shard::count_deadline(Database& database, Deadline deadline, int sign) {
+  if (deadline.is_never()) return;
+  database.volatile_count += static_cast<std::size_t>(static_cast<std::ptrdiff_t>(sign));
+  database.deadline_sum_s += sign * (deadline.unix_ms() / 1000);
+}
+
+// Sees to it that the wheel comes by at the entry's deadline. A name that is in the wheel already and comes up earlier
+// serves: the wheel then asks again for the later moment.
+void Shard::hang(Database& database, const Key& key, Entry* entry, std::int64_t now_ms) {
+  if (!database.wheel) database.wheel = std::make_unique<TimerWheel>(now_ms);
+  database.wheel->add(static_cast<std::uint32_t>(key.hash), entry->deadline());
+  entry->set(Entry::in_wheel, true);
+}
+
+void Shard::insert(std::uint32_t db, const Key& key, Entry* entry, std::int64_t now_ms) {
+  Database& database = database_or_make(db);
+  entry->store_eviction(bits_when_made(rules_.eviction, now_ms));
+  database.table.insert(key.hash, entry);
+  if (entry->has(Entry::has_deadline)) {
+    count_deadline(database, entry->deadline(), 1);
+    hang(database, key, entry, now_ms);
+  }
+  account(database, static_cast<std::ptrdiff_t>(entry->weight_bytes()));
+  note_change(db, key.bytes);
+}
+
+void Shard::replace(std::uint32_t db, const Key& key, Entry* older, Entry* newer,
+                    std::int64_t now_ms) {
+  Database& database = *this->database(db);
+  newer->inherit(*older);
+  const Deadline before = older->deadline();
+  const Deadline after = newer->deadline();
+  const auto grown = static_cast<std::ptrdiff_t>(newer->weight_bytes()) -
+                     static_cast<std::ptrdiff_t>(older->weight_bytes());
+  count_deadline(database, before, -1);
+  count_deadline(database, after, 1);
+  database.table.replace(key.hash, older, newer);
+  older->destroy();
+  // A name in the wheel came up no later than the old deadline; that serves a later one too.
+  const bool is_served = newer->has(Entry::in_wheel) && !before.is_never() && before <= after;
+  if (!after.is_never() && !is_served) hang(database, key, newer, now_ms);
+  account(database, grown);
+  note_change(db, key.bytes);
+}
+
+Entry* Shard::take(std::uint32_t db, const Key& key, Entry* entry) {
+  Database& database = *this->database(db);
+  count_deadline(database, entry->deadline(), -1);
+  database.table.erase(key.hash, entry);
+  account(database, -static_cast<std::ptrdiff_t>(entry->weight_bytes()));
+  note_change(db, key.bytes);
+  return entry;
+}
+
+void Shard::erase(std::uint32_t db, const Key& key, Entry* entry) {
+  take(db, key, entry);
+  entry->destroy();  // key.bytes may have been a view of it: nothing of the entry is used after this
+}
+
+void Shard::changed_in_place(std::uint32_t db, const Key& key, Entry* entry,
+                             std::size_t weight_before) {
+  account(*database(db), static_cast<std::ptrdiff_t>(entry->weight_bytes()) -
+                             static_cast<std::ptrdiff_t>(weight_before));
+  note_change(db, key.bytes);
+}
+
+Entry* Shard::set_deadline(std::uint32_t db, const Key& key, Entry* entry, Deadline deadline,
+                           std::int64_t now_ms) {
+  Database& database = *this->database(db);
+  const Deadline before = entry->deadline();
+  if (before.is_never() != deadline.is_never()) {
+    // The field comes or goes, and the layout with it: a copy of the entry, its blob handed over.
+    const Entry::Shape shape{entry->type(), entry->encoding(), deadline, entry->value_size()};
+    Entry* newer = Entry::make(key.bytes, shape);
+    std::memcpy(newer->value(), entry->value(), entry->value_size());
+    newer->set(Entry::edited, entry->has(Entry::edited));
+    if (entry->encoding() == Encoding::blob) entry->blob()->hold();
+    replace(db, key, entry, newer, now_ms);
+    return newer;
+  }
+  if (deadline.is_never()) return entry;
+  count_deadline(database, before, -1);
+  count_deadline(database, deadline, 1);
+  entry->store_deadline(deadline);
+  if (deadline < before || !entry->has(Entry::in_wheel)) hang(database, key, entry, now_ms);
+  account(database, 0);
+  note_change(db, key.bytes);
+  return entry;
+}
+
+std::size_t Shard::size(std::uint32_t db) const {
+  const Database* there = database(db);
+  return there == nullptr ? 0 : there->table.size();
+}
+
+// A name has come up: drop the entries it may mean whose time has come; the earliest deadline of the others is next.
+Deadline Shard::visit_due(std::uint32_t db, Database& database, std::uint32_t name,
+                          std::int64_t now_ms) {
+  Deadline next = Deadline::never();
+  due_.clear();
+  database.table.each_named(name, [&](Entry* entry) {
+    const Deadline deadline = entry->deadline();
+    if (deadline.is_never()) {
+      entry->set(Entry::in_wheel, false);
+    } else if (deadline.has_passed(now_ms)) {
+      due_.push_back(entry);
+    } else {
+      next = std::min(next, deadline);
+    }
+  });
+  for (Entry* entry : due_) {
+    ++counters.expired;
+    erase(db, Key{entry->key(), hash_bytes(entry->key(), rules_.seed)}, entry);
+  }
+  return next;
+}
+
+std::size_t Shard::drop_expired(std::int64_t now_ms, std::size_t budget) {
+  std::size_t visited = 0;
+  for (std::uint32_t db = 0; db < rules_.databases && visited < budget; ++db) {
+    Database* there = database(db);
+    if (there == nullptr || !there->wheel) continue;
+    visited += there->wheel->advance(now_ms, budget - visited, [&](std::uint32_t name) {
+      return visit_due(db, *there, name, now_ms);
+    });
+    account(*there, 0);
+  }
+  return visited;
+}
+
+// The worst of a sample. A volatile policy looks until it finds keys with a deadline: the count says there are some.
+Entry* Shard::pick_victim(Database& database, std::int64_t now_ms) {
+  const EvictionRules& rules = rules_.eviction;
+  const bool needs_deadline = is_volatile(rules.policy);
+  const std::size_t buckets = database.table.bucket_count();
+  std::size_t i = draw() % buckets;
+  std::size_t looked_at = 0;
+  std::size_t sampled = 0;
+  std::uint64_t worst_rank = 0;
+  Entry* worst = nullptr;
+  while (looked_at < buckets && sampled < rules.samples) {
+    if (worst != nullptr && looked_at > rules.samples * kBucketsPerSample) break;
+    database.table.each_in_bucket(i, [&](Entry* entry) {
+      if (needs_deadline && !entry->has(Entry::has_deadline)) return;
+      const std::uint64_t rank = eviction_rank(rules, *entry, now_ms, draw());
+      if (worst == nullptr || rank > worst_rank) {
+        worst = entry;
+        worst_rank = rank;
+      }
+      ++sampled;
+    });
+    i = i + 1 == buckets ? 0 : i + 1;
+    ++looked_at;
+  }
+  return worst;
+}
+
+// A database drawn by its number of keys (of keys that may go), so that none is drained for another's sake.
+std::optional<std::uint32_t> Shard::draw_database() {
+  const bool only_volatile = is_volatile(rules_.eviction.policy);
+  const auto weight = [&](std::uint32_t db) -> std::size_t {
+    const Database* there = database(db);
+    if (there == nullptr) return 0;
+    return only_volatile ? there->volatile_count : there->table.size();
+  };
+  std::size_t total = 0;
+  for (std::uint32_t db = 0; db < rules_.databases; ++db) total += weight(db);
+  if (total == 0) return std::nullopt;
+  std::size_t drawn = draw() % total;
+  for (std::uint32_t db = 0;; ++db) {
+    if (drawn < weight(db)) return db;
+    drawn -= weight(db);
+  }
+}
+
+bool Shard::evict_one(std::int64_t now_ms) {
+  if (rules_.eviction.policy == Policy::noeviction) return false;
+  const std::optional<std::uint32_t> db = draw_database();
+  if (!db) return false;
+  Entry* victim = pick_victim(*database(*db), now_ms);
+  if (victim == nullptr) return false;
+  ++counters.evicted;
+  erase(*db, Key{victim->key(), hash_bytes(victim->key(), rules_.seed)}, victim);
+  return true;
+}
+
+std::unique_ptr<Shard::Database> Shard::take_database(std::uint32_t db) {
+  Database* there = database(db);
+  if (there == nullptr) return nullptr;
+  watches.each(db, [&](std::string_view key, const std::vector<WatchFlag*>& flags) {
+    if (there->table.find(hash_bytes(key, rules_.seed), key) == nullptr) return;
+    for (WatchFlag* flag : flags) flag->raise();
+  });
+  counters.changes += there->table.size();
+  databases_[db].store(nullptr, std::memory_order_release);
+  used_bytes_ -= there->own_bytes + there->entry_bytes;
+  return std::unique_ptr<Database>(there);
+}
+
+void Shard::swap_databases(std::uint32_t a, std::uint32_t b) {
+  Database* const was_a = database(a);
+  Database* const was_b = database(b);
+  const auto is_in = [&](Database* there, std::string_view key) {
+    return there != nullptr && there->table.find(hash_bytes(key, rules_.seed), key) != nullptr;
+  };
+  for (const std::uint32_t db : {a, b}) {
+    watches.each(db, [&](std::string_view key, const std::vector<WatchFlag*>& flags) {
+      if (!is_in(was_a, key) && !is_in(was_b, key)) return;
+      for (WatchFlag* flag : flags) flag->raise();
+    });
+  }
+  databases_[a].store(was_b, std::memory_order_release);
+  databases_[b].store(was_a, std::memory_order_release);
+}
+
+}  // namespace larder::storage

@@ -1,0 +1,127 @@
+// A shard: one slice of the keyspace, with everything that belongs to it: for each database a table and a timer wheel,
+// the eviction of its keys, its counters, and who watches its keys.
+//
+// It knows no lock: its holder may call. (Store keeps a lock beside each shard; in exclusive mode nobody else runs.)
+// Must hold: entry_bytes_ is the sum of the weights of all entries; a database's volatile count is the number of its
+// entries with a deadline; every entry with a deadline has a name in the wheel that comes up in time.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "storage/eviction.h"
+#include "storage/hash.h"
+#include "storage/table.h"
+#include "storage/timer_wheel.h"
+#include "storage/watch.h"
+
+namespace larder::storage {
+
+// What all shards share: set at start, or while every loop is held off.
+struct ShardRules {
+  std::uint32_t databases = 16;
+  std::uint64_t seed = 0;
+  std::size_t table_reserve_bytes = 0;
+  EvictionRules eviction;
+};
+
+struct ShardCounters {
+  std::uint64_t hits = 0;
+  std::uint64_t misses = 0;
+  std::uint64_t expired = 0;
+  std::uint64_t evicted = 0;
+  std::uint64_t changes = 0;
+};
+
+class Shard {
+ public:
+  struct Database {
+    Database(const ShardRules& rules) : table(rules.table_reserve_bytes, rules.seed) {}
+    ~Database();
+
+    Table table;
+    std::unique_ptr<TimerWheel> wheel;  // from the first deadline on
+    std::size_t volatile_count = 0;
+    std::int64_t deadline_sum_s = 0;    // seconds, of all deadlines: for the mean time to live
+    std::size_t entry_bytes = 0;
+    std::size_t own_bytes = 0;          // table and wheel, as last accounted
+    std::size_t emptied_buckets = 0;    // progress of bury()
+  };
+
+  explicit Shard(const ShardRules& rules);
+  ~Shard();
+
+  // Null when absent; an entry whose time has come is dropped first.
+  Entry* find(std::uint32_t db, const Key& key, std::int64_t now_ms);
+  // The same, counting a hit or a miss and touching the entry's eviction bits if asked.
+  Entry* find_to_read(std::uint32_t db, const Key& key, std::int64_t now_ms, bool touch);
+  void count_lookup(Entry* entry, std::int64_t now_ms, bool touch);
+
+  // Each keeps table, wheel and account in step and tells the watchers.
+  void insert(std::uint32_t db, const Key& key, Entry* entry, std::int64_t now_ms);
+  void replace(std::uint32_t db, const Key& key, Entry* older, Entry* newer, std::int64_t now_ms);
+  void erase(std::uint32_t db, const Key& key, Entry* entry);
+  // Takes the entry out without destroying it (RENAME).
+  Entry* take(std::uint32_t db, const Key& key, Entry* entry);
+  // An entry's value was changed in place; its weight was `weight_before`.
+  void changed_in_place(std::uint32_t db, const Key& key, Entry* entry, std::size_t weight_before);
+  // As a read or write of the key would: recency or frequency, no counting.
+  void touch(Entry* entry, std::int64_t now_ms) {
+    entry->store_eviction(bits_when_read(rules_.eviction, entry->eviction(), now_ms, draw()));
+  }
+  // Gives a present entry another deadline; answers where the entry is now.
+  Entry* set_deadline(std::uint32_t db, const Key& key, Entry* entry, Deadline deadline,
+                      std::int64_t now_ms);
+
+  // Drops one key as the policy says, to free memory. False: there is none that may go.
+  bool evict_one(std::int64_t now_ms);
+  // Drops keys whose time has come, looking at no more than `budget` names; answers how many it looked at.
+  std::size_t drop_expired(std::int64_t now_ms, std::size_t budget);
+
+  std::size_t size(std::uint32_t db) const;
+  Database* database(std::uint32_t db) const {
+    return databases_[db].load(std::memory_order_acquire);
+  }
+  // Takes a whole database out (FLUSH). Null when there is nothing. Every loop is held off.
+  std::unique_ptr<Database> take_database(std::uint32_t db);
+  void swap_databases(std::uint32_t a, std::uint32_t b);
+
+  WatchTable watches;
+  ShardCounters counters;
+  // Entries, tables and wheels, in bytes.
+  std::size_t used_bytes() const { return used_bytes_; }
+
+  const ShardRules& rules() const { return rules_; }
+
+ private:
+  Database& database_or_make(std::uint32_t db);
+  void note_change(std::uint32_t db, std::string_view key) {
+    ++counters.changes;
+    if (!watches.empty()) watches.key_changed(db, key);
+  }
+  void account(Database& database, std::ptrdiff_t entry_bytes);
+  void hang(Database& database, const Key& key, Entry* entry, std::int64_t now_ms);
+  void count_deadline(Database& database, Deadline deadline, int sign);
+  Deadline visit_due(std::uint32_t db, Database& database, std::uint32_t name, std::int64_t now_ms);
+  std::optional<std::uint32_t> draw_database();
+  Entry* pick_victim(Database& database, std::int64_t now_ms);
+  std::uint64_t draw() {
+    chance_ ^= chance_ << 13;
+    chance_ ^= chance_ >> 7;
+    return chance_ ^= chance_ << 17;
+  }
+
+  const ShardRules& rules_;
+  std::unique_ptr<std::atomic<Database*>[]> databases_;  // owned; made at the first key
+  std::size_t used_bytes_ = 0;
+  std::uint64_t chance_;  // xorshift: only ever picks samples
+  std::vector<Entry*> due_;
+};
+
+}  // namespace larder::storage

@@ -1,0 +1,169 @@
+#include "storage/slot.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "storage/ensure.h"
+#include "storage/shard.h"
+
+namespace larder::storage {
+namespace {
+
+// Room that APPEND and SETRANGE leave behind a large string, so that growing it is not a copy each time: as much again,
+// but no more than this (Redis's figure).
+constexpr std::size_t kMostSpareBytes = 1024 * 1024;
+
+std::size_t roomy(std::size_t size_bytes) {
+  return size_bytes + std::min(size_bytes, kMostSpareBytes);
+}
+
+bool sum_overflows(std::int64_t a, std::int64_t b, std::int64_t& sum) {
+  return __builtin_add_overflow(a, b, &sum);
+}
+
+}  // namespace
+
+void Slot::count_lookup() {
+  shard_.count_lookup(entry_, now_ms_, true);
+}
+
+bool Slot::erase() {
+  if (entry_ == nullptr) return false;
+  shard_.erase(db_, key_, entry_);
+  entry_ = nullptr;
+  return true;
+}
+
+// Puts a new entry in the place of the old one, or of nothing.
+void Slot::put(Entry* newer) {
+  if (entry_ == nullptr) {
+    shard_.insert(db_, key_, newer, now_ms_);
+  } else {
+    shard_.replace(db_, key_, entry_, newer, now_ms_);
+    shard_.touch(newer, now_ms_);
+  }
+  entry_ = newer;
+}
+
+void Slot::set_integer(std::int64_t integer, Deadline deadline) {
+  if (deadline.has_passed(now_ms_)) return static_cast<void>(erase());
+  if (entry_ != nullptr && entry_->type() == Type::string &&
+      entry_->encoding() == Encoding::integer && entry_->deadline() == deadline) {
+    entry_->store_integer(integer);
+    shard_.touch(entry_, now_ms_);
+    return shard_.changed_in_place(db_, key_, entry_, entry_->weight_bytes());
+  }
+  Entry* newer = Entry::make(key_.bytes, {Type::string, Encoding::integer, deadline, 8});
+  newer->store_integer(integer);
+  put(newer);
+}
+
+void Slot::set_bytes(std::string_view bytes, Deadline deadline) {
+  if (deadline.has_passed(now_ms_)) return static_cast<void>(erase());
+  if (const auto integer = strict_integer(bytes)) return set_integer(*integer, deadline);
+  if (bytes.size() >= kPinnedBytes) {
+    Entry* newer = Entry::make(key_.bytes, {Type::string, Encoding::blob, deadline, 8});
+    newer->store_blob(Blob::copy_of(bytes));
+    return put(newer);
+  }
+  const Encoding encoding = bytes.size() <= kEmbstrBytes ? Encoding::embstr : Encoding::raw;
+  if (entry_ != nullptr && entry_->type() == Type::string && entry_->deadline() == deadline) {
+    const std::size_t weight = entry_->weight_bytes();
+    if (entry_->rewrite_inline(bytes, encoding)) {
+      entry_->set(Entry::edited, false);
+      shard_.touch(entry_, now_ms_);
+      return shard_.changed_in_place(db_, key_, entry_, weight);
+    }
+  }
+  Entry* newer = Entry::make(key_.bytes, {Type::string, encoding, deadline, bytes.size()});
+  std::memcpy(newer->value(), bytes.data(), bytes.size());
+  put(newer);
+}
+
+void Slot::set_deadline(Deadline deadline) {
+  ensure(entry_ != nullptr, "only a key that is there gets a deadline");
+  if (deadline.has_passed(now_ms_)) return static_cast<void>(erase());
+  entry_ = shard_.set_deadline(db_, key_, entry_, deadline, now_ms_);
+}
+
+Result<std::size_t> Slot::append(std::string_view tail, std::size_t max_bytes) {
+  if (entry_ != nullptr && entry_->type() != Type::string) return Outcome::wrong_type;
+  const std::size_t size = entry_ == nullptr ? 0 : Value(*entry_).bytes().size();
+  if (entry_ == nullptr) {
+    set_bytes(tail, Deadline::never());
+    return tail.size();
+  }
+  return edit(size, tail, max_bytes);
+}
+
+Result<std::size_t> Slot::set_range(std::size_t offset, std::string_view bytes,
+                                    std::size_t max_bytes) {
+  if (entry_ != nullptr && entry_->type() != Type::string) return Outcome::wrong_type;
+  if (bytes.empty()) return entry_ == nullptr ? 0 : Value(*entry_).bytes().size();
+  return edit(offset, bytes, max_bytes);
+}
+
+// Writes bytes at an offset of the string, zeros in any gap. In place when the blob is ours alone and has the room.
+Result<std::size_t> Slot::edit(std::size_t offset, std::string_view bytes, std::size_t max_bytes) {
+  if (offset > max_bytes || bytes.size() > max_bytes - offset) return Outcome::too_large;
+  Bytes::Digits digits;
+  const std::string_view before =
+      entry_ == nullptr ? std::string_view() : Value(*entry_).bytes().text(digits);
+  const std::size_t size = std::max(before.size(), offset + bytes.size());
+  const bool was_blob = entry_ != nullptr && entry_->encoding() == Encoding::blob;
+
+  if (was_blob && !entry_->blob()->is_shared() && size <= entry_->blob()->capacity()) {
+    Blob* blob = entry_->blob();
+    if (offset > blob->size()) std::memset(blob->data() + blob->size(), 0, offset - blob->size());
+    std::memcpy(blob->data() + offset, bytes.data(), bytes.size());
+    blob->resize(size);
+    shard_.changed_in_place(db_, key_, entry_, entry_->weight_bytes());
+    return size;
+  }
+
+  const bool to_blob = size >= kPinnedBytes;
+  Entry* newer = Entry::make(
+      key_.bytes, {Type::string, to_blob ? Encoding::blob : Encoding::raw, deadline(), to_blob ? 8 : size});
+  newer->set(Entry::edited, true);
+  char* data = newer->value();
+  if (to_blob) {
+    Blob* blob = Blob::make(size, before.empty() ? size : roomy(size));
+    newer->store_blob(blob);
+    data = blob->data();
+  }
+  std::memcpy(data, before.data(), before.size());
+  if (offset > before.size()) std::memset(data + before.size(), 0, offset - before.size());
+  std::memcpy(data + offset, bytes.data(), bytes.size());
+  put(newer);
+  return size;
+}
+
+Result<std::int64_t> Slot::increment(std::int64_t by) {
+  std::int64_t sum = by;
+  if (entry_ != nullptr) {
+    if (entry_->type() != Type::string) return Outcome::wrong_type;
+    const auto before = Value(*entry_).bytes().as_integer();
+    if (!before) return Outcome::not_an_integer;
+    if (sum_overflows(*before, by, sum)) return Outcome::overflow;
+  }
+  set_integer(sum, deadline());
+  return sum;
+}
+
+void Slot::move_from(Slot& source) {
+  copy_from(source);
+  source.erase();
+}
+
+void Slot::copy_from(const Slot& source) {
+  const Entry& from = *source.entry_;
+  Entry* newer =
+      Entry::make(key_.bytes, {from.type(), from.encoding(), from.deadline(), from.value_size()});
+  std::memcpy(newer->value(), from.value(), from.value_size());
+  newer->set(Entry::edited, from.has(Entry::edited));
+  // Both names share one blob; whoever edits it later copies first.
+  if (from.encoding() == Encoding::blob) from.blob()->hold();
+  put(newer);
+}
+
+}  // namespace larder::storage

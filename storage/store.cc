@@ -1,0 +1,257 @@
+#include "storage/store.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "storage/ensure.h"
+
+namespace larder::storage {
+namespace {
+
+// Tries at a random key before the answer is taken from a scan (a database full of expired keys).
+constexpr int kRandomTries = 100;
+
+std::uint64_t mix(std::uint64_t n) {  // splitmix64: from a counter to something that looks like chance
+  n += 0x9e3779b97f4a7c15ull;
+  n = (n ^ (n >> 30)) * 0xbf58476d1ce4e5b9ull;
+  n = (n ^ (n >> 27)) * 0x94d049bb133111ebull;
+  return n ^ (n >> 31);
+}
+
+}  // namespace
+
+Store::Store(const Settings& settings)
+    : rules_{.databases = settings.databases,
+             .seed = settings.seed,
+             .table_reserve_bytes = settings.table_reserve_bytes,
+             .eviction = {}},
+      shard_shift_(64 - std::countr_zero(settings.shards)),
+      chance_(settings.seed) {
+  ensure(std::has_single_bit(settings.shards) && settings.shards <= kMostShards,
+         "the number of shards is a power of two within bounds");
+  ensure(settings.databases >= 1, "there is at least one database");
+  cells_.reserve(settings.shards);
+  for (std::size_t i = 0; i < settings.shards; ++i) {
+    cells_.push_back(std::make_unique<Cell>(rules_));
+  }
+}
+
+Store::~Store() = default;
+
+void Store::set_limit(std::size_t limit_bytes, const EvictionRules& rules) {
+  limit_bytes_ = limit_bytes;
+  rules_.eviction = rules;
+}
+
+// From the shards in turn, a few keys each: the hash spreads keys and bytes evenly, so no shard needs looking for.
+bool Store::evict_to_limit(std::int64_t now_ms) {
+  constexpr int kKeysPerHold = 4;
+  std::size_t fruitless = 0;
+  while (used_bytes() > limit_bytes_) {
+    if (fruitless == cells_.size()) return false;
+    const std::size_t hand = evict_hand_.fetch_add(1, std::memory_order_relaxed);
+    Cell& cell = *cells_[hand & (cells_.size() - 1)];
+    const MutexLock lock(cell.mutex);
+    bool evicted = false;
+    for (int i = 0; i < kKeysPerHold && used_bytes() > limit_bytes_; ++i) {
+      if (!cell.shard.evict_one(now_ms)) break;
+      evicted = true;
+      publish(cell);
+    }
+    // The steps too small to be told one by one are told when the hold ends, or the limit could never be reached.
+    const auto rest = static_cast<std::ptrdiff_t>(cell.shard.used_bytes()) -
+                      static_cast<std::ptrdiff_t>(cell.published_bytes);
+    cell.published_bytes = cell.shard.used_bytes();
+    used_bytes_.fetch_add(rest, std::memory_order_relaxed);
+    fruitless = evicted ? 0 : fruitless + 1;
+  }
+  return true;
+}
+
+void Store::flush(std::uint32_t db) {
+  for (auto& cell : cells_) {
+    const MutexLock lock(cell->mutex);
+    std::unique_ptr<Shard::Database> grave = cell->shard.take_database(db);
+    publish(*cell);
+    if (!grave) continue;
+    const MutexLock graves(graves_mutex_);
+    graves_.push_back(std::move(grave));
+    has_graves_.store(true, std::memory_order_relaxed);
+  }
+}
+
+void Store::flush_all() {
+  for (std::uint32_t db = 0; db < rules_.databases; ++db) flush(db);
+}
+
+void Store::swap(std::uint32_t a, std::uint32_t b) {
+  for (auto& cell : cells_) {
+    const MutexLock lock(cell->mutex);
+    cell->shard.swap_databases(a, b);
+  }
+}
+
+std::size_t Store::size(std::uint32_t db) {
+  std::size_t keys = 0;
+  for (auto& cell : cells_) {
+    const MutexLock lock(cell->mutex);
+    keys += cell->shard.size(db);
+  }
+  return keys;
+}
+
+StoreStatistics Store::statistics() {
+  StoreStatistics sum;
+  for (auto& cell : cells_) {
+    const MutexLock lock(cell->mutex);
+    const Shard& shard = cell->shard;
+    sum.counters.hits += shard.counters.hits;
+    sum.counters.misses += shard.counters.misses;
+    sum.counters.expired += shard.counters.expired;
+    sum.counters.evicted += shard.counters.evicted;
+    sum.counters.changes += shard.counters.changes;
+    sum.used_bytes += shard.used_bytes();
+    for (std::uint32_t db = 0; db < rules_.databases; ++db) {
+      const Shard::Database* there = shard.database(db);
+      if (there == nullptr) continue;
+      sum.keys += there->table.size();
+      sum.volatile_keys += there->volatile_count;
+      sum.entry_bytes += there->entry_bytes;
+      sum.table_bytes += there->own_bytes;
+    }
+  }
+  return sum;
+}
+
+DatabaseStatistics Store::statistics(std::uint32_t db, std::int64_t now_ms) {
+  DatabaseStatistics sum;
+  std::int64_t deadlines_s = 0;
+  for (auto& cell : cells_) {
+    const MutexLock lock(cell->mutex);
+    const Shard::Database* there = cell->shard.database(db);
+    if (there == nullptr) continue;
+    sum.keys += there->table.size();
+    sum.volatile_keys += there->volatile_count;
+    deadlines_s += there->deadline_sum_s;
+  }
+  if (sum.volatile_keys != 0) {
+    const std::int64_t mean_s = deadlines_s / static_cast<std::int64_t>(sum.volatile_keys);
+    sum.mean_ttl_ms = std::max<std::int64_t>(0, mean_s * 1000 - now_ms);
+  }
+  return sum;
+}
+
+void Store::reset_counters() {
+  for (auto& cell : cells_) {
+    const MutexLock lock(cell->mutex);
+    const std::uint64_t changes = cell->shard.counters.changes;
+    cell->shard.counters = {.changes = changes};
+  }
+}
+
+std::optional<std::string> Store::random_key(std::uint32_t db, std::int64_t now_ms,
+                                             const HeldShards* held) {
+  std::optional<std::string> found;
+  for (int tries = 0; tries < kRandomTries && !found; ++tries) {
+    const std::uint64_t drawn = mix(chance_.fetch_add(1, std::memory_order_relaxed));
+    const std::size_t shard = drawn & (cells_.size() - 1);
+    Cell& cell = *cells_[shard];
+    const LockUnlessHeld lock(*this, cell, held != nullptr && held->has(shard));
+    const Shard::Database* there = cell.shard.database(db);
+    if (there == nullptr || there->table.size() == 0) continue;
+    std::uint64_t nth = 0;
+    there->table.each_in_bucket((drawn >> 16) % there->table.bucket_count(), [&](Entry* entry) {
+      if (entry->deadline().has_passed(now_ms)) return;
+      // Each of the bucket's keys is kept with the chance of one in those seen so far.
+      ++nth;
+      if (mix(drawn + nth) % nth == 0) found = std::string(entry->key());
+    });
+  }
+  std::uint64_t cursor = 0;
+  while (!found) {
+    cursor = scan(db, cursor, 1, now_ms, held, [&](std::string_view key, const Value&) {
+      if (!found) found = std::string(key);
+    });
+    if (cursor == 0) break;
+  }
+  return found;
+}
+
+void Store::prefetch(std::uint32_t db, std::span<const Key> keys) const {
+  const auto database_of = [&](const Key& key) {
+    return cells_[shard_of(key)]->shard.database(db);
+  };
+  for (const Key& key : keys) __builtin_prefetch(cells_[shard_of(key)].get());
+  for (const Key& key : keys) {
+    if (const Shard::Database* there = database_of(key)) there->table.prefetch_bucket(key.hash);
+  }
+  for (const Key& key : keys) {
+    if (const Shard::Database* there = database_of(key)) there->table.prefetch_entry(key.hash);
+  }
+}
+
+std::size_t Store::drop_expired(std::size_t shard, std::int64_t now_ms, std::size_t budget) {
+  Cell& cell = *cells_[shard];
+  const MutexLock lock(cell.mutex);
+  const std::size_t visited = cell.shard.drop_expired(now_ms, budget);
+  publish(cell);
+  return visited;
+}
+
+bool Store::bury(std::size_t budget_buckets) {
+  if (!has_graves_.load(std::memory_order_relaxed)) return false;
+  std::unique_ptr<Shard::Database> grave;
+  {
+    const MutexLock lock(graves_mutex_);
+    if (graves_.empty()) return false;
+    grave = std::move(graves_.back());
+    graves_.pop_back();
+  }
+  const std::size_t end =
+      std::min(grave->table.bucket_count(), grave->emptied_buckets + budget_buckets);
+  for (; grave->emptied_buckets < end; ++grave->emptied_buckets) {
+    grave->table.each_in_bucket(grave->emptied_buckets, [](Entry* entry) { entry->destroy(); });
+  }
+  const bool is_empty = grave->emptied_buckets == grave->table.bucket_count();
+  if (is_empty) grave.reset();
+  const MutexLock lock(graves_mutex_);
+  if (!is_empty) graves_.push_back(std::move(grave));
+  has_graves_.store(!graves_.empty(), std::memory_order_relaxed);
+  return !graves_.empty();
+}
+
+void Store::watch(std::uint32_t db, const Key& key, std::int64_t now_ms, WatchFlag& flag) {
+  Cell& cell = cell_of(key);
+  const MutexLock lock(cell.mutex);
+  cell.shard.find(db, key, now_ms);
+  cell.shard.watches.add(db, key.bytes, flag);
+}
+
+void Store::unwatch(std::uint32_t db, const Key& key, WatchFlag& flag) {
+  Cell& cell = cell_of(key);
+  const MutexLock lock(cell.mutex);
+  cell.shard.watches.remove(db, key.bytes, flag);
+}
+
+Hold::Hold(Store& store, std::span<const Key> keys, const HeldShards* outer) : store_(store) {
+  if (outer != nullptr) held_ = *outer;
+  ours_.reserve(keys.size());
+  for (const Key& key : keys) {
+    const std::size_t shard = store.shard_of(key);
+    if (held_.has(shard)) continue;
+    held_.add(shard);
+    ours_.push_back(static_cast<std::uint32_t>(shard));
+  }
+  std::sort(ours_.begin(), ours_.end());
+  for (const std::uint32_t shard : ours_) store_.cell(shard).mutex.lock();
+}
+
+Hold::~Hold() {
+  for (const std::uint32_t shard : ours_) {
+    Cell& cell = store_.cell(shard);
+    store_.publish(cell);
+    cell.mutex.unlock();
+  }
+}
+
+}  // namespace larder::storage

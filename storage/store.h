@@ -1,0 +1,228 @@
+// The store: all shards with their locks, the memory limit over them, and what must be done from time to time. The only
+// file with shard locks (with keyspace.h, which takes them through LockUnlessHeld and Hold).
+//
+// A key's shard is the top bits of its hash. Lock order: shards by rising index; no other lock is taken below one.
+// Thread: any; each function says whether every loop must be held off (alone).
+#pragma once
+
+#include <atomic>
+#include <bitset>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/clock.h"
+#include "storage/hash.h"
+#include "storage/mutex.h"
+#include "storage/shard.h"
+#include "storage/value.h"
+
+namespace larder::storage {
+
+// Bound on the number of shards, and so on the size of a set of held ones.
+inline constexpr std::size_t kMostShards = 1024;
+
+// A shard and its lock, on cache lines of their own.
+struct alignas(64) Cell {
+  explicit Cell(const ShardRules& rules) : shard(rules) {}
+  Mutex mutex;
+  Shard shard;
+  std::size_t published_bytes = 0;  // what the store's total knows of this shard's memory; guarded by mutex
+};
+
+// Which shards a caller holds for the length of a call.
+class HeldShards {
+ public:
+  bool has(std::size_t shard) const { return bits_[shard]; }
+  void add(std::size_t shard) { bits_[shard] = true; }
+
+ private:
+  std::bitset<kMostShards> bits_;
+};
+
+struct StoreStatistics {
+  ShardCounters counters;
+  std::size_t used_bytes = 0;
+  std::size_t keys = 0;
+  std::size_t volatile_keys = 0;
+  std::size_t table_bytes = 0;   // tables and wheels
+  std::size_t entry_bytes = 0;
+};
+
+struct DatabaseStatistics {
+  std::size_t keys = 0;
+  std::size_t volatile_keys = 0;
+  std::int64_t mean_ttl_ms = 0;
+};
+
+class Store {
+ public:
+  struct Settings {
+    std::size_t shards = 16;  // a power of two, at most kMostShards
+    std::uint32_t databases = 16;
+    std::uint64_t seed = 0;
+    // Address space for one table; a table never needs more than a share of the machine's memory.
+    std::size_t table_reserve_bytes = std::size_t{64} << 20;
+  };
+
+  explicit Store(const Settings& settings);
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  Key key(std::string_view bytes) const { return {bytes, hash_bytes(bytes, rules_.seed)}; }
+  std::size_t shard_of(const Key& key) const {
+    return shard_shift_ == 64 ? 0 : static_cast<std::size_t>(key.hash >> shard_shift_);
+  }
+  Cell& cell_of(const Key& key) { return *cells_[shard_of(key)]; }
+  Cell& cell(std::size_t shard) { return *cells_[shard]; }
+  std::size_t shard_count() const { return cells_.size(); }
+  std::uint32_t database_count() const { return rules_.databases; }
+
+  // The memory limit in bytes (0: none) and how to keep it. Alone, or before the threads start.
+  void set_limit(std::size_t limit_bytes, const EvictionRules& rules);
+  std::size_t limit_bytes() const { return limit_bytes_; }
+  const EvictionRules& eviction_rules() const { return rules_.eviction; }
+  // Brings the store below its limit if the policy lets it. False: still above. No shard may be held by the caller.
+  bool make_room(std::int64_t now_ms) {
+    if (limit_bytes_ == 0 || used_bytes() <= limit_bytes_) return true;
+    return evict_to_limit(now_ms);
+  }
+  // Entries, tables and wheels, in bytes, as published: behind the truth by at most a few KiB per shard.
+  std::size_t used_bytes() const {
+    const std::ptrdiff_t used = used_bytes_.load(std::memory_order_relaxed);
+    return used < 0 ? 0 : static_cast<std::size_t>(used);
+  }
+  // After a visit that may have changed a shard's memory; its lock is held.
+  void publish(Cell& cell) {
+    const auto grown = static_cast<std::ptrdiff_t>(cell.shard.used_bytes()) -
+                       static_cast<std::ptrdiff_t>(cell.published_bytes);
+    if (grown < kPublishStepBytes && grown > -kPublishStepBytes) return;
+    cell.published_bytes = cell.shard.used_bytes();
+    // Relaxed: a sum, no other memory hangs on it.
+    used_bytes_.fetch_add(grown, std::memory_order_relaxed);
+  }
+
+  // Everything of a database, or all of them. Alone. The memory is given back in steps by bury().
+  void flush(std::uint32_t db);
+  void flush_all();
+  void swap(std::uint32_t a, std::uint32_t b);
+
+  std::size_t size(std::uint32_t db);
+  StoreStatistics statistics();
+  DatabaseStatistics statistics(std::uint32_t db, std::int64_t now_ms);
+  void reset_counters();
+  std::optional<std::string> random_key(std::uint32_t db, std::int64_t now_ms,
+                                        const HeldShards* held);
+
+  // Fetches shards, then buckets, then entries, so that the visits that follow find them in the cache.
+  void prefetch(std::uint32_t db, std::span<const Key> keys) const;
+
+  // See Keyspace::scan. The cursor holds the shard in its low bits, the table's own cursor above.
+  template <class Visitor>
+  std::uint64_t scan(std::uint32_t db, std::uint64_t cursor, std::size_t count, std::int64_t now_ms,
+                     const HeldShards* held, Visitor&& visit) NO_THREAD_SAFETY_ANALYSIS;
+
+  // One tick's work on one shard: drop what has expired. Answers how many names it looked at (== budget: there is more).
+  std::size_t drop_expired(std::size_t shard, std::int64_t now_ms, std::size_t budget);
+  // Frees some of what was flushed; false when nothing is left to free.
+  bool bury(std::size_t budget_buckets);
+
+  // WATCH: the flag is raised when the key changes. An expired key is dropped first, so that it counts as absent.
+  void watch(std::uint32_t db, const Key& key, std::int64_t now_ms, WatchFlag& flag);
+  void unwatch(std::uint32_t db, const Key& key, WatchFlag& flag);
+
+ private:
+  // A shard tells the total only when it has moved by this much: the total's line is written rarely.
+  static constexpr std::ptrdiff_t kPublishStepBytes = 4096;
+  // Buckets that one hold of a shard's lock walks in a scan.
+  static constexpr std::size_t kBucketsPerHold = 32;
+
+  bool evict_to_limit(std::int64_t now_ms);
+
+  ShardRules rules_;
+  int shard_shift_;
+  std::vector<std::unique_ptr<Cell>> cells_;
+  std::size_t limit_bytes_ = 0;
+  std::atomic<std::uint64_t> chance_;
+  alignas(64) std::atomic<std::ptrdiff_t> used_bytes_{0};
+  std::atomic<std::size_t> evict_hand_{0};
+  Mutex graves_mutex_;
+  std::vector<std::unique_ptr<Shard::Database>> graves_ GUARDED_BY(graves_mutex_);
+  std::atomic<bool> has_graves_{false};
+};
+
+// A shard's lock for the length of a visit, unless the caller holds it already.
+class LockUnlessHeld {
+ public:
+  LockUnlessHeld(Store& store, Cell& cell, bool is_held) NO_THREAD_SAFETY_ANALYSIS
+      : store_(store), cell_(cell), is_held_(is_held) {
+    if (!is_held_) cell_.mutex.lock();
+  }
+  ~LockUnlessHeld() NO_THREAD_SAFETY_ANALYSIS {
+    if (is_held_) return;
+    store_.publish(cell_);
+    cell_.mutex.unlock();
+  }
+  LockUnlessHeld(const LockUnlessHeld&) = delete;
+  LockUnlessHeld& operator=(const LockUnlessHeld&) = delete;
+
+ private:
+  Store& store_;
+  Cell& cell_;
+  bool is_held_;
+};
+
+// The shards of several keys, locked in rising order, but for those that an outer caller holds already.
+class Hold {
+ public:
+  Hold(Store& store, std::span<const Key> keys, const HeldShards* outer = nullptr)
+      NO_THREAD_SAFETY_ANALYSIS;
+  ~Hold() NO_THREAD_SAFETY_ANALYSIS;
+  Hold(const Hold&) = delete;
+  Hold& operator=(const Hold&) = delete;
+
+  const HeldShards& held() const { return held_; }
+
+ private:
+  Store& store_;
+  HeldShards held_;                  // the outer ones too
+  std::vector<std::uint32_t> ours_;  // rising
+};
+
+template <class Visitor>
+std::uint64_t Store::scan(std::uint32_t db, std::uint64_t cursor, std::size_t count,
+                          std::int64_t now_ms, const HeldShards* held, Visitor&& visit) {
+  const std::size_t shards = cells_.size();
+  const auto bits = static_cast<unsigned>(64 - shard_shift_);
+  std::size_t shard = cursor & (shards - 1);
+  std::uint64_t inner = cursor >> bits;
+  std::size_t seen = 0;
+  std::size_t buckets = 0;
+  while (shard < shards) {
+    Cell& cell = *cells_[shard];
+    const LockUnlessHeld lock(*this, cell, held != nullptr && held->has(shard));
+    const Shard::Database* database = cell.shard.database(db);
+    std::size_t in_this_hold = 0;
+    while (database != nullptr && database->table.size() != 0) {
+      inner = database->table.scan_bucket(inner, [&](Entry* entry) {
+        ++seen;
+        if (!entry->deadline().has_passed(now_ms)) visit(entry->key(), Value(*entry));
+      });
+      ++buckets;
+      if (inner == 0 || seen >= count || ++in_this_hold == kBucketsPerHold) break;
+    }
+    if (database == nullptr || database->table.size() == 0) inner = 0;
+    if (inner == 0) ++shard;
+    // Empty stretches count too, a little, so that a sparse table does not make one call walk all of it.
+    if (seen >= count || buckets >= count * 10) break;
+  }
+  return shard < shards ? inner << bits | shard : 0;
+}
+
+}  // namespace larder::storage

@@ -1,0 +1,121 @@
+#include "storage/timer_wheel.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "storage/memory.h"
+
+namespace larder::storage {
+
+TimerWheel::TimerWheel(std::int64_t now_ms) : tick_(tick_of_now(now_ms)) {}
+
+TimerWheel::~TimerWheel() {
+  const auto free_chain = [](Chunk* chunk) {
+    while (chunk != nullptr) {
+      Chunk* next = chunk->next;
+      release(chunk);
+      chunk = next;
+    }
+  };
+  free_chain(due_);
+  for (auto& ring : rings_) {
+    for (Chunk* chunk : ring) free_chain(chunk);
+  }
+}
+
+std::size_t TimerWheel::used_bytes() const {
+  return sizeof(*this) + chunks_ * footprint(sizeof(Chunk));
+}
+
+void TimerWheel::add(std::uint32_t name, Deadline deadline) {
+  const std::int64_t tick = std::max(tick_of(deadline), tick_ + 1);
+  const std::uint64_t differs = static_cast<std::uint64_t>(tick) ^ static_cast<std::uint64_t>(tick_);
+  int ring = (static_cast<int>(std::bit_width(differs)) - 1) / 8;
+  std::size_t slot = 0;
+  if (ring < kRings) {
+    slot = static_cast<std::size_t>(tick >> (8 * ring)) & (kSlots - 1);
+  } else {
+    // Farther than the rings reach: the slot of the last ring that comes up latest; then it is hung again.
+    ring = kRings - 1;
+    slot = (static_cast<std::size_t>(tick_ >> (8 * ring)) + kSlots - 1) & (kSlots - 1);
+  }
+  hang(name, ring, slot);
+}
+
+void TimerWheel::hang(std::uint32_t name, int ring, std::size_t slot) {
+  const auto r = static_cast<std::size_t>(ring);
+  Chunk*& head = rings_[r][slot];
+  if (head == nullptr || head->count == head->names.size()) {
+    auto* chunk = static_cast<Chunk*>(allocate(sizeof(Chunk)));
+    chunk->next = head;
+    chunk->count = 0;
+    head = chunk;
+    ++chunks_;
+    occupied_[r][slot / 64] |= 1ull << (slot % 64);
+  }
+  head->names[head->count++] = name;
+  ++size_;
+}
+
+bool TimerWheel::take_due(std::uint32_t& name) {
+  if (due_ == nullptr) return false;
+  name = due_->names[--due_->count];
+  --size_;
+  if (due_->count == 0) {
+    Chunk* empty = due_;
+    due_ = due_->next;
+    release(empty);
+    --chunks_;
+  }
+  return true;
+}
+
+int TimerWheel::first_occupied(int ring, std::size_t from) const {
+  const auto& words = occupied_[static_cast<std::size_t>(ring)];
+  for (std::size_t i = from / 64; i < words.size(); ++i) {
+    std::uint64_t word = words[i];
+    if (i == from / 64) word &= ~0ull << (from % 64);
+    if (word != 0) return static_cast<int>(i * 64) + std::countr_zero(word);
+  }
+  return -1;
+}
+
+// Moves time to the next tick at which a slot comes up, and takes that slot's names as due; or to the target.
+// False: the target is reached and nothing is due. Names come up in their own ring and are visited then: those which are
+// not due yet are hung again, one ring further down.
+bool TimerWheel::step_towards(std::int64_t target) {
+  if (tick_ >= target) return false;
+  // The nearest slot of each ring comes up at the tick where its bytes below are zero.
+  std::int64_t nearest = target + 1;
+  int nearest_ring = -1;
+  for (int ring = 0; ring < kRings; ++ring) {
+    const int shift = 8 * ring;
+    const auto here = static_cast<std::size_t>(tick_ >> shift) & (kSlots - 1);
+    int slot = here + 1 < kSlots ? first_occupied(ring, here + 1) : -1;
+    std::int64_t turns = tick_ >> (shift + 8);
+    if (slot < 0) {
+      slot = first_occupied(ring, 0);
+      ++turns;  // only the last ring holds names beyond its own turn
+    }
+    if (slot < 0) continue;
+    const std::int64_t tick = ((turns << 8) + slot) << shift;
+    if (tick < nearest) {
+      nearest = tick;
+      nearest_ring = ring;
+    }
+  }
+  if (nearest_ring < 0 || nearest > target) {
+    tick_ = target;
+    return false;
+  }
+  const auto r = static_cast<std::size_t>(nearest_ring);
+  const auto slot = static_cast<std::size_t>(nearest >> (8 * nearest_ring)) & (kSlots - 1);
+  // Only one ring has names for this tick: while time was before it, all of them differed from time in the same byte.
+  tick_ = nearest;
+  due_ = rings_[r][slot];
+  rings_[r][slot] = nullptr;
+  occupied_[r][slot / 64] &= ~(1ull << (slot % 64));
+  return true;
+}
+
+}  // namespace larder::storage
