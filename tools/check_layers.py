@@ -216,7 +216,7 @@ def flags_by_room(build: Path) -> dict[str, list[str]]:
     top = str(Path(__file__).resolve().parent.parent) + "/"
     for entry in json.loads((build / "compile_commands.json").read_text()):
         words = shlex.split(entry["command"])
-        if Path(words[0]).name == "ccache":
+        while not re.search(r"\+\+[-0-9]*$", words[0]):  # past a launcher such as ccache
             words = words[1:]
         room = entry["file"].removeprefix(top).split("/")[0]
         kept = [words[0]]
