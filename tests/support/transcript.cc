@@ -204,6 +204,7 @@ class Parser {
       expected = &step.larder;
     if (expected != &step.both && step.reason.empty())
       fail("a `! reason` must come before answers that differ");
+    if (expected != &step.both && text.starts_with(" contains ")) text.remove_prefix(1);
     read_expected(*expected, text);
   }
 
