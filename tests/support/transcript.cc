@@ -22,8 +22,7 @@ bool eat(std::string_view& text, std::string_view prefix) {
 }
 
 std::string_view without_space(std::string_view text) {
-  while (!text.empty() && text.front() == ' ')
-    text.remove_prefix(1);
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
   return text;
 }
 
@@ -252,8 +251,7 @@ void repeat_all(std::string& text) {
     const std::string what = text.substr(at + 2, star - at - 2);
     const long count = std::strtol(text.c_str() + star + 1, nullptr, 10);
     std::string repeated;
-    for (long i = 0; i < count; ++i)
-      repeated += what;
+    for (long i = 0; i < count; ++i) repeated += what;
     text.replace(at, end + 1 - at, repeated);
   }
 }
@@ -276,23 +274,20 @@ std::string sorted_value(const std::vector<std::string>& lines, std::size_t& at)
   }
   std::sort(elements.begin(), elements.end());
   std::string text = header + "\r\n";
-  for (const std::string& element : elements)
-    text += element;
+  for (const std::string& element : elements) text += element;
   return text;
 }
 
 std::string sorted_reply(const std::vector<std::string>& lines) {
   std::string text;
-  for (std::size_t at = 0; at < lines.size();)
-    text += sorted_value(lines, at);
+  for (std::size_t at = 0; at < lines.size();) text += sorted_value(lines, at);
   return text;
 }
 
 Verdict judge_unordered(const Expected& expected, const std::vector<std::string>& actual) {
   if (actual.empty()) return Verdict::incomplete;
   std::vector<std::string> wanted;
-  for (const ExpectedLine& line : expected.lines)
-    wanted.push_back(line.text);
+  for (const ExpectedLine& line : expected.lines) wanted.push_back(line.text);
   return sorted_reply(wanted) == sorted_reply(actual) ? Verdict::matches : Verdict::differs;
 }
 
@@ -332,20 +327,16 @@ Transcript parse_transcript(const std::string& path) {
 Step substituted(Step step, const Variables& variables) {
   for (const auto& [name, value] : variables) {
     const std::string hole = "${" + name + "}";
-    for (std::string& word : step.words)
-      replace_all(word, hole, value);
+    for (std::string& word : step.words) replace_all(word, hole, value);
     replace_all(step.bytes, hole, value);
     for (Expected* expected : {&step.both, &step.redis, &step.larder}) {
-      for (ExpectedLine& line : expected->lines)
-        replace_all(line.text, hole, value);
+      for (ExpectedLine& line : expected->lines) replace_all(line.text, hole, value);
     }
   }
-  for (std::string& word : step.words)
-    repeat_all(word);
+  for (std::string& word : step.words) repeat_all(word);
   repeat_all(step.bytes);
   for (Expected* expected : {&step.both, &step.redis, &step.larder}) {
-    for (ExpectedLine& line : expected->lines)
-      repeat_all(line.text);
+    for (ExpectedLine& line : expected->lines) repeat_all(line.text);
   }
   return step;
 }
