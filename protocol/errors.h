@@ -112,6 +112,8 @@ inline constexpr Text bad_db_index = "ERR DB index is out of range";
 inline constexpr Text bad_first_db = "ERR invalid first DB index";
 inline constexpr Text bad_second_db = "ERR invalid second DB index";
 inline constexpr Text bad_cursor = "ERR invalid cursor";
+// Larder's own: the reply of KEYS would pass client-output-buffer-limit.
+inline constexpr Text too_many_keys = "ERR too many keys for one reply, use SCAN";
 inline constexpr Text not_lfu =
     "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that "
     "when switching between policies at runtime LRU and LFU data will take some time to adjust.";
@@ -139,6 +141,8 @@ inline constexpr Text bit_value = "ERR bit is not an integer or out of range";
 inline constexpr Text lcs_needs_strings = "ERR The specified keys must contain string values";
 inline constexpr Text lcs_len_and_idx =
     "ERR If you want both the length and indexes, please just use IDX.";
+inline constexpr Text lcs_too_large =
+    "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len";
 
 // --- hashes (INCR family)
 inline constexpr Text hash_not_an_integer = "ERR hash value is not an integer";

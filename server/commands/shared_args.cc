@@ -1,0 +1,94 @@
+#include "server/commands/shared_args.h"
+
+#include <limits>
+
+#include "protocol/errors.h"
+#include "protocol/numbers.h"
+#include "server/engine/registry.h"
+#include "server/options.h"
+
+namespace larder::server {
+
+namespace errors = protocol::errors;
+using storage::Deadline;
+
+namespace {
+
+constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
+
+}  // namespace
+
+std::optional<std::int64_t> to_milliseconds(std::int64_t amount, TimeUnit unit) {
+  if (unit == TimeUnit::milliseconds) return amount;
+  if (amount > kMost / 1000 || amount < kLeast / 1000) return std::nullopt;
+  return amount * 1000;
+}
+
+Deadline deadline_at(std::int64_t unix_ms) {
+  return Deadline::at(unix_ms == kMost ? kMost - 1 : unix_ms);
+}
+
+void fail_expire(Args& args, const Call& call) {
+  args.fail(errors::invalid_expire(call.services.registry.full_name(call.command)));
+}
+
+Deadline read_deadline(Args& args, const Call& call, std::string_view amount, TimeUnit unit,
+                       TimeBase base) {
+  const auto number = protocol::parse_integer(amount);
+  if (!number) {
+    args.fail(errors::not_an_integer);
+    return Deadline::never();
+  }
+  const auto span_ms = to_milliseconds(*number, unit);
+  const std::int64_t start_ms = base == TimeBase::now ? call.now_ms : 0;
+  if (!span_ms || *span_ms <= 0 || *span_ms > kMost - start_ms) {
+    fail_expire(args, call);
+    return Deadline::never();
+  }
+  return deadline_at(start_ms + *span_ms);
+}
+
+const TimeOption::Kind TimeOption::kKinds[4] = {
+    {"EX", TimeUnit::seconds, TimeBase::now},
+    {"PX", TimeUnit::milliseconds, TimeBase::now},
+    {"EXAT", TimeUnit::seconds, TimeBase::epoch},
+    {"PXAT", TimeUnit::milliseconds, TimeBase::epoch},
+};
+
+bool TimeOption::eat(Args& args) {
+  for (const Kind& kind : kKinds) {
+    if (!args.eat(kind.word)) continue;
+    if (kind_ != nullptr && kind_ != &kind) args.fail(errors::syntax);
+    kind_ = &kind;
+    amount_ = args.take();
+    return true;
+  }
+  return false;
+}
+
+Deadline TimeOption::deadline(Args& args, const Call& call) const {
+  if (kind_ == nullptr) return Deadline::never();
+  return read_deadline(args, call, amount_, kind_->unit, kind_->base);
+}
+
+std::vector<Key> prefetch_keys(const Call& call, std::size_t step) {
+  std::vector<Key> found;
+  found.reserve(call.words.size() / step);
+  for (std::size_t i = 1; i < call.words.size(); i += step) found.push_back(call.key(i));
+  call.keys.prefetch(found);
+  return found;
+}
+
+std::uint32_t read_database(Args& args, const Call& call) {
+  constexpr std::int64_t kLowest = std::numeric_limits<int>::min();
+  constexpr std::int64_t kHighest = std::numeric_limits<int>::max();
+  const std::int64_t index = args.integer();
+  if (index < kLowest || index > kHighest)
+    args.fail(errors::out_of_range_between(kLowest, kHighest));
+  const auto databases = static_cast<std::int64_t>(call.services.options.settings.databases);
+  if (index < 0 || index >= databases) args.fail(errors::bad_db_index);
+  return args.failed() ? 0 : static_cast<std::uint32_t>(index);
+}
+
+}  // namespace larder::server
