@@ -4,27 +4,41 @@
 
 namespace larder::storage {
 
-void Turnstile::enter_late(Seat& seat) {
+bool Turnstile::enter_late(Seat& seat) {
   for (;;) {
     seat.inside_.store(false, std::memory_order_release);
-    closed_.wait(true, std::memory_order_acquire);
+    const std::uint32_t state = state_.load(std::memory_order_acquire);
+    if (state == kClosedForLong) return false;
+    if (state == kClosed) state_.wait(kClosed, std::memory_order_acquire);
     seat.inside_.store(true, std::memory_order_seq_cst);
-    if (!closed_.load(std::memory_order_seq_cst)) return;
+    if (state_.load(std::memory_order_seq_cst) == kOpen) return true;
   }
 }
 
 void Turnstile::close() {
   closers_.lock();
-  closed_.store(true, std::memory_order_seq_cst);
+  state_.store(kClosed, std::memory_order_seq_cst);
   for (Seat& seat : seats_) {
     // A batch takes microseconds; yielding rather than spinning lets it finish where cores are few.
     while (seat.inside_.load(std::memory_order_seq_cst)) std::this_thread::yield();
   }
 }
 
+void Turnstile::wait_until_open() const {
+  for (;;) {
+    const std::uint32_t state = state_.load(std::memory_order_acquire);
+    if (state == kOpen) return;
+    state_.wait(state, std::memory_order_acquire);
+  }
+}
+
+void Turnstile::mark_long() {
+  if (state_.exchange(kClosedForLong, std::memory_order_release) == kClosed) state_.notify_all();
+}
+
 void Turnstile::open() {
-  closed_.store(false, std::memory_order_release);
-  closed_.notify_all();
+  state_.store(kOpen, std::memory_order_release);
+  state_.notify_all();
   closers_.unlock();
 }
 

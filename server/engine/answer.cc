@@ -21,9 +21,9 @@ std::string_view error_text(Outcome outcome) {
     case Outcome::overflow:
       return errors::increment_overflow;
     case Outcome::not_finite:
-      return errors::increment_not_finite;
+      return errors::increment_nan;
     case Outcome::too_large:
-      return errors::string_too_large;
+      return errors::string_too_big;
     case Outcome::ok:
       break;
   }

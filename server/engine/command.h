@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -46,8 +47,9 @@ enum class Flag : std::uint32_t {
   pubsub = 1 << 17,
   touches_arguments = 1 << 18,  // MONITOR and SLOWLOG hide its arguments (AUTH, HELLO)
   may_replicate = 1 << 19,      // EVAL and PUBLISH in Redis's flags
-  allow_busy = 1 << 20,         // answers even while a script has run for too long
+  allow_busy = 1 << 20,         // answered even while a script holds everything; may run outside the turnstile
   keys_optional = 1 << 21,      // may be called without any key although it has a place for them (EVAL)
+  runs_queue = 1 << 22,         // EXEC: is as hungry, and writes as much, as what was queued
 };
 constexpr Flag operator|(Flag a, Flag b) {
   return static_cast<Flag>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
@@ -129,7 +131,7 @@ struct Call;
 struct Command {
   std::string_view name;  // upper case; of a subcommand: its own word only
   Arity arity;
-  Keys keys;
+  Keys keys = {};
   Flag flags = Flag::none;
   void (*run)(Call&) = nullptr;  // null: a container that only has subcommands
   std::string_view summary;
@@ -166,11 +168,16 @@ struct Call {
   std::int64_t now_ms;      // wall time of this call; frozen in EXEC and scripts
   bool in_script = false;
   bool in_exec = false;
+  // The first key's hash, when the session has computed it for its prefetch.
+  std::optional<std::uint64_t> first_hash = std::nullopt;
   std::unique_ptr<Work> work = nullptr;  // set by continue_with
 
   std::string_view word(std::size_t i) const { return words[i]; }
   std::string_view key_bytes(std::size_t i = 1) const { return words[i]; }
-  Key key(std::size_t i = 1) const { return keys.key(words[i]); }
+  Key key(std::size_t i = 1) const {
+    if (first_hash && i == static_cast<std::size_t>(command.keys.first)) return {words[i], *first_hash};
+    return keys.key(words[i]);
+  }
   Args args_from(std::size_t i) const { return Args(words, i); }
   // Hands the rest of the job over; the reply comes from work's last step. In EXEC and scripts it is run to its end.
   void continue_with(std::unique_ptr<Work> rest) { work = std::move(rest); }

@@ -5,9 +5,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string_view>
 
 #include "protocol/resp_writer.h"
 #include "server/engine/command.h"
+#include "server/engine/lane.h"
 #include "server/engine/registry.h"
 
 namespace larder::server {
@@ -19,12 +22,27 @@ enum class Next : std::uint8_t {
   close,    // send what is written, then close
 };
 
+// What is known of a request before it runs: its row, and the hash of its first key. The session prepares a whole batch,
+// prefetches what the hashes lead to, and runs the batch then.
+struct Prepared {
+  Registry::Match match;
+  std::optional<std::uint64_t> first_hash;
+};
+
 class Dispatcher {
  public:
   explicit Dispatcher(Services& services) : services_(services) {}
 
-  // Runs one request of a client. The lane must have entered the turnstile (LaneVisit).
-  Next execute(Lane& lane, Client& client, Words words, protocol::RespWriter& writer);
+  Prepared prepare(Words words) const;
+  // Runs one request of a client. The lane must be inside the turnstile (LaneVisit).
+  Next execute(Lane& lane, Client& client, Words words, const Prepared& prepared,
+               protocol::RespWriter& writer);
+  Next execute(Lane& lane, Client& client, Words words, protocol::RespWriter& writer) {
+    return execute(lane, client, words, prepare(words), writer);
+  }
+  // The same while a script holds everything for long (LaneVisit was turned away): only rows that allow it run, the
+  // others are answered BUSY.
+  Next execute_while_busy(Lane& lane, Client& client, Words words, protocol::RespWriter& writer);
   // Goes on with a client whose work is not done.
   Next resume(Lane& lane, Client& client, protocol::RespWriter& writer);
 
@@ -37,44 +55,53 @@ class Dispatcher {
   };
   void run_inner(Lane& lane, Client& client, const Command& row, Words words, Reply& reply,
                  const Inner& inner);
-  // Over the limit and nothing to evict: true means may_grow rows must answer OOM.
+  // Over the limit and nothing to evict: true means may_grow rows must answer OOM. No shard may be held.
   bool is_out_of_memory(std::int64_t now_ms);
 
   Services& services() { return services_; }
 
  private:
+  struct Asked;
+  bool may(const Asked& asked, Flag flag) const;
+  bool is_known(Asked& asked);
+  bool has_its_words(Asked& asked);
+  bool is_signed_in(Asked& asked);
+  bool may_be_in_multi(Asked& asked);
+  bool has_memory(Asked& asked);
+  bool is_not_busy(Asked& asked);
+  void refuse(Asked& asked, std::string_view error);
+  Next run(Asked& asked);
+  void note_time(Asked& asked, std::uint64_t ticks);
+
   Services& services_;
 };
 
-// Inside the turnstile for the length of a batch.
+// Inside the turnstile for the length of a batch, with the batch's time set.
 class LaneVisit {
  public:
-  LaneVisit(storage::Turnstile& turnstile, Lane& lane) : turnstile_(turnstile), lane_(lane) {
-    turnstile_.enter(lane_.seat);
-    lane_.is_inside = true;
-  }
-  ~LaneVisit() {
-    lane_.is_inside = false;
-    turnstile_.leave(lane_.seat);
-  }
+  LaneVisit(Services& services, Lane& lane);
+  ~LaneVisit();
   LaneVisit(const LaneVisit&) = delete;
   LaneVisit& operator=(const LaneVisit&) = delete;
 
+  // False: a script holds everything for long; nothing of the store may be touched.
+  bool is_inside() const { return lane_.is_inside; }
+
  private:
-  storage::Turnstile& turnstile_;
+  Services& services_;
   Lane& lane_;
 };
 
 // Every other loop held off, from a command that runs inside a visit. Nests.
 class Alone {
  public:
-  Alone(storage::Turnstile& turnstile, Lane& lane);
+  Alone(Services& services, Lane& lane);
   ~Alone();
   Alone(const Alone&) = delete;
   Alone& operator=(const Alone&) = delete;
 
  private:
-  storage::Turnstile& turnstile_;
+  Services& services_;
   Lane& lane_;
   bool closed_here_;
 };

@@ -43,7 +43,7 @@ class Counter {
 // Per command, as INFO commandstats says it. Indexed by the registry's number of the row.
 struct CommandCounters {
   Counter calls;
-  Counter microseconds;
+  Counter ticks;     // engine/ticks.h turns them into time
   Counter rejected;  // refused by a gate
   Counter failed;    // ran and answered an error
 };
@@ -72,8 +72,9 @@ class alignas(64) Lane {
   std::vector<CommandCounters> commands;
   std::mt19937_64 chance;
   std::unique_ptr<scripting::Interpreter> interpreter;
-  bool is_inside = false;  // this lane has entered the turnstile
-  bool is_alone = false;   // this lane has closed the turnstile
+  std::int64_t now_us = 0;  // wall time of the batch that runs
+  bool is_inside = false;   // this lane has entered the turnstile
+  bool is_alone = false;    // this lane has closed the turnstile
 
   // Error replies by code word ("ERR", "WRONGTYPE"), for INFO errorstats. Read only while the lanes stand still.
   std::unordered_map<std::string, std::uint64_t> errors_by_code;

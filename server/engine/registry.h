@@ -22,6 +22,7 @@ class Registry {
   struct Match {
     const Command* container = nullptr;  // the row of the first word; null: unknown command
     const Command* row = nullptr;        // what to run; null: unknown subcommand
+    std::size_t number = 0;              // of the row
   };
   Match match(Words words) const;
 
@@ -30,6 +31,7 @@ class Registry {
   std::size_t number_of(const Command& row) const;               // 0..size()-1
   const Command& row(std::size_t number) const { return *numbered_[number]; }
   const Family& family_of(const Command& row) const;
+  const Command* container_of(const Command& row) const;  // null: the row is no subcommand
   // "get", "config|get": as INFO commandstats and ACL name it.
   std::string full_name(const Command& row) const;
   std::size_t command_count() const { return commands_.size(); }  // containers and plain commands
@@ -41,11 +43,21 @@ class Registry {
     const Family* family;
     const Command* container;  // null for a top-level row
   };
+  // Open addressing, at most a quarter full: one probe finds nearly every name.
+  struct Named {
+    const Command* row = nullptr;
+    std::size_t number = 0;
+  };
+  const Named* find_named(std::string_view name) const;
+  void add_place(const Command& row, const Place& place);
+  void index(const Command& command);
+  void index_one(const Command& command);
+
   std::span<const Family* const> families_;
   std::vector<const Command*> commands_;
   std::vector<const Command*> numbered_;
   std::unordered_map<const Command*, Place> places_;
-  std::unordered_map<std::string, const Command*> by_name_;  // lower case
+  std::vector<Named> by_name_;
 };
 
 }  // namespace larder::server

@@ -1,0 +1,289 @@
+#include "server/engine/dispatch.h"
+
+#include <optional>
+#include <string>
+
+#include "protocol/errors.h"
+#include "server/engine/lane.h"
+#include "server/engine/monitors.h"
+#include "server/engine/pause.h"
+#include "server/engine/ticks.h"
+#include "server/engine/transaction.h"
+#include "server/metrics/slowlog.h"
+#include "server/options.h"
+#include "server/scripting/scripts.h"
+#include "storage/clock.h"
+#include "storage/ensure.h"
+#include "storage/turnstile.h"
+
+namespace larder::server {
+
+namespace errors = protocol::errors;
+
+// One request on its way through the gates.
+struct Dispatcher::Asked {
+  Lane& lane;
+  Client& client;
+  Words words;
+  const Prepared& prepared;
+  protocol::RespWriter& writer;
+
+  const Command& row() const { return *prepared.match.row; }
+  bool is_queueing() const {
+    return client.transaction != nullptr && client.transaction->is_open();
+  }
+  std::int64_t now_ms() const { return lane.now_us / 1000; }
+};
+
+Prepared Dispatcher::prepare(Words words) const {
+  Prepared prepared{services_.registry.match(words), std::nullopt};
+  const Command* row = prepared.match.row;
+  if (row == nullptr) return prepared;
+  const auto first = static_cast<std::size_t>(row->keys.first);
+  if (first != 0 && first < words.size()) {
+    prepared.first_hash = services_.store.key(words[first]).hash;
+  }
+  return prepared;
+}
+
+// Whatever a gate answers also spoils a transaction that is being queued; EXEC itself is aborted by it.
+void Dispatcher::refuse(Asked& asked, std::string_view error) {
+  const Command* row = asked.prepared.match.row;
+  if (row != nullptr) asked.lane.commands[asked.prepared.match.number].rejected.add();
+  std::string aborted;
+  if (asked.is_queueing()) {
+    asked.client.transaction->spoil();
+    if (row != nullptr && row->flags & Flag::runs_queue) {
+      asked.client.transaction->close();
+      aborted = "EXECABORT Transaction discarded because of: " + std::string(error);
+      error = aborted;
+    }
+  }
+  asked.writer.error(error);
+  asked.lane.count_error(asked.writer.last_error_code());
+}
+
+bool Dispatcher::is_known(Asked& asked) {
+  if (asked.prepared.match.row != nullptr) return true;
+  if (asked.prepared.match.container == nullptr) {
+    refuse(asked, errors::unknown_command(asked.words));
+  } else {
+    refuse(asked, errors::unknown_subcommand(
+                      services_.registry.full_name(*asked.prepared.match.container),
+                      asked.words[1]));
+  }
+  return false;
+}
+
+bool Dispatcher::has_its_words(Asked& asked) {
+  if (asked.row().arity.admits(asked.words.size()) &&
+      (asked.row().run != nullptr || asked.row().subcommands.empty())) {
+    return true;
+  }
+  refuse(asked, errors::wrong_arity(services_.registry.full_name(asked.row())));
+  return false;
+}
+
+bool Dispatcher::is_signed_in(Asked& asked) {
+  if (asked.client.authenticated || asked.row().flags & Flag::no_auth) return true;
+  refuse(asked, errors::no_auth);
+  return false;
+}
+
+bool Dispatcher::may_be_in_multi(Asked& asked) {
+  if (!asked.is_queueing() || !(asked.row().flags & Flag::no_multi)) return true;
+  refuse(asked, errors::not_in_multi);
+  return false;
+}
+
+bool Dispatcher::is_out_of_memory(std::int64_t now_ms) {
+  return !services_.store.make_room(now_ms);
+}
+
+// What a row may do counts for itself; what EXEC may do is what was queued.
+bool Dispatcher::may(const Asked& asked, Flag flag) const {
+  if (asked.row().flags & flag) return true;
+  if (!(asked.row().flags & Flag::runs_queue) || !asked.is_queueing()) return false;
+  for (const Transaction::Queued& queued : asked.client.transaction->queued()) {
+    if (queued.row->flags & flag) return true;
+  }
+  return false;
+}
+
+// Every command makes room first, as Redis does; only those that may need memory are refused when there is none.
+bool Dispatcher::has_memory(Asked& asked) {
+  if (!is_out_of_memory(asked.now_ms()) || !may(asked, Flag::may_grow)) return true;
+  refuse(asked, errors::oom);
+  return false;
+}
+
+bool Dispatcher::is_not_busy(Asked& asked) {
+  if (asked.row().flags & Flag::allow_busy) return true;
+  refuse(asked, errors::busy_script);
+  return false;
+}
+
+Next Dispatcher::execute(Lane& lane, Client& client, Words words, const Prepared& prepared,
+                         protocol::RespWriter& writer) {
+  Asked asked{lane, client, words, prepared, writer};
+  // A script of this very lane may have let the loop look at its sockets.
+  if (services_.scripts.is_running() && services_.scripts.is_busy()) {
+    return execute_while_busy(lane, client, words, writer);
+  }
+  const bool passes = is_known(asked) && has_its_words(asked) && is_signed_in(asked) &&
+                      may_be_in_multi(asked) && has_memory(asked);
+  if (!passes) return Next::go_on;
+
+  const Command& row = asked.row();
+  const Pause::Kind paused = services_.pause.kind(asked.now_ms());
+  if (paused != Pause::Kind::none) [[unlikely]] {
+    if (paused == Pause::Kind::all || may(asked, Flag::writes | Flag::may_replicate)) {
+      services_.pause.hold_back(client);
+      return Next::wait;
+    }
+  }
+  if (asked.is_queueing() && !(row.flags & Flag::control)) {
+    client.transaction->queue(row, words);
+    writer.simple("QUEUED");
+    return Next::go_on;
+  }
+  return run(asked);
+}
+
+Next Dispatcher::execute_while_busy(Lane& lane, Client& client, Words words,
+                                    protocol::RespWriter& writer) {
+  const Prepared prepared = prepare(words);
+  Asked asked{lane, client, words, prepared, writer};
+  lane.now_us = services_.clock.wall().count();
+  const bool passes = is_known(asked) && has_its_words(asked) && is_signed_in(asked) &&
+                      may_be_in_multi(asked) && is_not_busy(asked);
+  return passes ? run(asked) : Next::go_on;
+}
+
+Next Dispatcher::run(Asked& asked) {
+  Client& client = asked.client;
+  const Command& row = asked.row();
+  client.last_command = &row;
+  client.active_ms = asked.now_ms();
+  ++client.commands;
+  asked.lane.counters.commands.add();
+  if (services_.monitors.any() && !(row.flags & Flag::skip_monitor)) [[unlikely]] {
+    services_.monitors.show(asked.lane.now_us, client, asked.words,
+                            row.flags & Flag::touches_arguments, false);
+  }
+
+  const std::uint64_t errors_before = asked.writer.errors();
+  const std::uint64_t begin = ticks_now();
+  std::optional<Alone> alone;
+  if (row.flags & Flag::exclusive && asked.lane.is_inside) alone.emplace(services_, asked.lane);
+  storage::Keyspace keys(services_.store, client.db, asked.now_ms());
+  keys.no_touch(client.no_touch);
+  Call call{.services = services_,
+            .lane = asked.lane,
+            .client = client,
+            .command = row,
+            .words = asked.words,
+            .keys = keys,
+            .reply = asked.writer,
+            .now_ms = asked.now_ms(),
+            .first_hash = asked.prepared.first_hash};
+  row.run(call);
+  alone.reset();
+
+  note_time(asked, ticks_now() - begin);
+  if (asked.writer.errors() != errors_before) {
+    asked.lane.commands[asked.prepared.match.number].failed.add();
+    asked.lane.count_error(asked.writer.last_error_code());
+  }
+  if (call.work) {
+    client.work = std::move(call.work);
+    return Next::wait;
+  }
+  return client.close_after_reply ? Next::close : Next::go_on;
+}
+
+void Dispatcher::note_time(Asked& asked, std::uint64_t ticks) {
+  CommandCounters& counters = asked.lane.commands[asked.prepared.match.number];
+  counters.calls.add();
+  counters.ticks.add(ticks);
+  const std::int64_t threshold_us = services_.options.settings.slowlog_log_slower_than_us;
+  if (threshold_us < 0 || asked.row().flags & Flag::skip_slowlog) return;
+  const std::uint64_t took_us = microseconds_of(ticks);
+  if (took_us < static_cast<std::uint64_t>(threshold_us)) [[likely]] return;
+  services_.slowlog.add(asked.lane.now_us / 1'000'000, took_us, asked.words, asked.client.address,
+                        asked.client.name, services_.options.settings.slowlog_max_len);
+}
+
+Next Dispatcher::resume(Lane& lane, Client& client, protocol::RespWriter& writer) {
+  if (!client.work) return Next::go_on;
+  storage::Keyspace keys(services_.store, client.db, lane.now_us / 1000);
+  keys.no_touch(client.no_touch);
+  Call call{.services = services_,
+            .lane = lane,
+            .client = client,
+            .command = *client.last_command,
+            .words = {},
+            .keys = keys,
+            .reply = writer,
+            .now_ms = lane.now_us / 1000};
+  if (!client.work->step(call)) return Next::wait;
+  client.work.reset();
+  return client.close_after_reply ? Next::close : Next::go_on;
+}
+
+void Dispatcher::run_inner(Lane& lane, Client& client, const Command& row, Words words,
+                           Reply& reply, const Inner& inner) {
+  storage::Keyspace keys(services_.store, client.db, inner.now_ms, inner.held);
+  keys.no_touch(client.no_touch);
+  Call call{.services = services_,
+            .lane = lane,
+            .client = client,
+            .command = row,
+            .words = words,
+            .keys = keys,
+            .reply = reply,
+            .now_ms = inner.now_ms,
+            .in_script = inner.in_script,
+            .in_exec = inner.in_exec};
+  const std::uint64_t begin = ticks_now();
+  row.run(call);
+  // Nobody may come between the steps of a transaction or a script: the work is done to its end.
+  while (call.work && !call.work->step(call)) {
+  }
+  CommandCounters& counters = lane.commands[services_.registry.number_of(row)];
+  counters.calls.add();
+  counters.ticks.add(ticks_now() - begin);
+}
+
+LaneVisit::LaneVisit(Services& services, Lane& lane) : services_(services), lane_(lane) {
+  lane_.is_inside = services_.turnstile.enter(lane_.seat);
+  lane_.now_us = services_.clock.wall().count();
+}
+
+LaneVisit::~LaneVisit() {
+  if (!lane_.is_inside) return;
+  lane_.is_inside = false;
+  services_.turnstile.leave(lane_.seat);
+}
+
+Alone::Alone(Services& services, Lane& lane)
+    : services_(services), lane_(lane), closed_here_(!lane.is_alone) {
+  if (!closed_here_) return;
+  ensure(lane_.is_inside, "only who is inside can ask to be alone");
+  services_.turnstile.leave(lane_.seat);
+  services_.turnstile.close();
+  lane_.is_alone = true;
+}
+
+Alone::~Alone() {
+  if (!closed_here_) return;
+  lane_.is_alone = false;
+  // Enter before opening would wait for ourselves; between the two others may run, as between any two commands.
+  services_.turnstile.open();
+  while (!services_.turnstile.enter(lane_.seat)) {
+    // Somebody else's script has closed for long in between: this lane has a batch to finish and must wait for it.
+    services_.turnstile.wait_until_open();
+  }
+}
+
+}  // namespace larder::server

@@ -1,0 +1,140 @@
+#include "server/engine/registry.h"
+
+#include <algorithm>
+
+#include "storage/ensure.h"
+
+namespace larder::server {
+namespace {
+
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](char c) { return lower(c); });
+  return out;
+}
+
+// FNV-1a over the folded letters: names are short, and the table is probed with the client's own spelling.
+std::uint64_t folded_hash(std::string_view name) {
+  std::uint64_t hash = 0xcbf29ce484222325ull;
+  for (const char c : name) {
+    hash = (hash ^ static_cast<unsigned char>(lower(c))) * 0x100000001b3ull;
+  }
+  return hash ^ (hash >> 32);
+}
+
+bool same_folded(std::string_view word, std::string_view upper_name) {
+  if (word.size() != upper_name.size()) return false;
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    if (lower(word[i]) != lower(upper_name[i])) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Registry::Registry(std::span<const Family* const> families) : families_(families) {
+  for (const Family* family : families_) {
+    for (const Command& command : family->commands) {
+      ensure(find(command.name) == nullptr, "two rows have one name");
+      commands_.push_back(&command);
+      add_place(command, {numbered_.size(), family, nullptr});
+      for (const Command& sub : command.subcommands) {
+        add_place(sub, {numbered_.size(), family, &command});
+      }
+      index(command);
+    }
+  }
+}
+
+void Registry::add_place(const Command& row, const Place& place) {
+  numbered_.push_back(&row);
+  places_.emplace(&row, place);
+}
+
+void Registry::index(const Command& command) {
+  if (by_name_.size() < commands_.size() * 4) {
+    by_name_.assign(std::max<std::size_t>(64, by_name_.size() * 2), Named{});
+    for (const Command* known : commands_) index_one(*known);
+  } else {
+    index_one(command);
+  }
+}
+
+void Registry::index_one(const Command& command) {
+  std::size_t i = folded_hash(command.name) & (by_name_.size() - 1);
+  while (by_name_[i].row != nullptr) i = (i + 1) & (by_name_.size() - 1);
+  by_name_[i] = {&command, places_.at(&command).number};
+}
+
+const Registry::Named* Registry::find_named(std::string_view name) const {
+  if (by_name_.empty()) return nullptr;
+  std::size_t i = folded_hash(name) & (by_name_.size() - 1);
+  while (by_name_[i].row != nullptr) {
+    if (same_folded(name, by_name_[i].row->name)) return &by_name_[i];
+    i = (i + 1) & (by_name_.size() - 1);
+  }
+  return nullptr;
+}
+
+const Command* Registry::find(std::string_view name) const {
+  const Named* named = find_named(name);
+  return named == nullptr ? nullptr : named->row;
+}
+
+Registry::Match Registry::match(Words words) const {
+  const Named* named = find_named(words[0]);
+  if (named == nullptr) return {};
+  const Command* command = named->row;
+  // A container that is also a command (COMMAND) runs when it stands alone.
+  if (command->subcommands.empty() || words.size() < 2) return {command, command, named->number};
+  for (std::size_t i = 0; i < command->subcommands.size(); ++i) {
+    const Command& sub = command->subcommands[i];
+    if (same_folded(words[1], sub.name)) return {command, &sub, named->number + 1 + i};
+  }
+  return {command, nullptr, named->number};
+}
+
+std::size_t Registry::number_of(const Command& row) const {
+  return places_.at(&row).number;
+}
+
+const Family& Registry::family_of(const Command& row) const {
+  return *places_.at(&row).family;
+}
+
+const Command* Registry::container_of(const Command& row) const {
+  return places_.at(&row).container;
+}
+
+std::string Registry::full_name(const Command& row) const {
+  const Command* container = places_.at(&row).container;
+  if (container == nullptr) return lower(row.name);
+  return lower(container->name) + "|" + lower(row.name);
+}
+
+std::vector<std::size_t> key_positions(const Command& command, Words words) {
+  const Keys& keys = command.keys;
+  std::vector<std::size_t> positions;
+  if (keys.numkeys > 0) {
+    const auto at = static_cast<std::size_t>(keys.numkeys);
+    if (at >= words.size()) return positions;
+    const auto count = storage::strict_integer(words[at]);
+    const std::size_t left = words.size() - at - 1;
+    if (!count || *count < 0 || static_cast<std::size_t>(*count) > left) return positions;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(*count); ++i) positions.push_back(at + 1 + i);
+    return positions;
+  }
+  if (keys.first == 0) return positions;
+  const auto size = static_cast<std::ptrdiff_t>(words.size());
+  const std::ptrdiff_t last = keys.last < 0 ? size + keys.last : keys.last;
+  for (std::ptrdiff_t i = keys.first; i <= last && i < size; i += keys.step) {
+    positions.push_back(static_cast<std::size_t>(i));
+  }
+  return positions;
+}
+
+}  // namespace larder::server
