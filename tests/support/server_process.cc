@@ -33,8 +33,8 @@ std::uint16_t free_port() {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
   auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  const bool bound =
-      ::bind(socket, generic, sizeof address) == 0 && ::getsockname(socket, generic, &size) == 0;
+  const bool bound = ::bind(socket, generic, sizeof address) == 0 &&
+                     ::getsockname(socket, generic, &size) == 0;
   ::close(socket);
   if (!bound) throw std::runtime_error("no free loopback port");
   return ntohs(address.sin_port);
@@ -51,11 +51,14 @@ std::vector<std::string> command_line(Flavor flavor, const std::string& binary, 
   std::vector<std::string> words{binary, "--port", std::to_string(port), "--bind", "127.0.0.1"};
   // Neither server may leave files behind; Larder gets two loops so that connections live on
   // different threads.
-  const std::vector<std::string> own =
-      flavor == Flavor::redis
-          ? std::vector<std::string>{"--save", "", "--appendonly", "no", "--enable-debug-command",
-                                     "yes"}
-          : std::vector<std::string>{"--threads", "2"};
+  const std::vector<std::string> own = flavor == Flavor::redis
+                                           ? std::vector<std::string>{"--save",
+                                                                      "",
+                                                                      "--appendonly",
+                                                                      "no",
+                                                                      "--enable-debug-command",
+                                                                      "yes"}
+                                           : std::vector<std::string>{"--threads", "2"};
   words.insert(words.end(), own.begin(), own.end());
   words.insert(words.end(), flags.begin(), flags.end());
   return words;
@@ -64,8 +67,7 @@ std::vector<std::string> command_line(Flavor flavor, const std::string& binary, 
 [[noreturn]] void become(const std::vector<std::string>& command, const std::string& directory) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a crashed runner leaves no server behind
   std::vector<char*> words;
-  for (const std::string& word : command)
-    words.push_back(const_cast<char*>(word.c_str()));
+  for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   const int log = ::open((directory + "/log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   ::dup2(log, STDOUT_FILENO);

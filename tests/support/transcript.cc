@@ -245,9 +245,9 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
 // `${a*70000}` -> seventy thousand times a.
 void repeat_all(std::string& text) {
   for (std::size_t at = text.find("${"); at != std::string::npos; at = text.find("${", at + 1)) {
-    const std::size_t star = text.find('*', at);
     const std::size_t end = text.find('}', at);
-    if (star == std::string::npos || end == std::string::npos || star > end) continue;
+    const std::size_t star = end == std::string::npos ? end : text.rfind('*', end);
+    if (star == std::string::npos || star < at) continue;
     const std::string what = text.substr(at + 2, star - at - 2);
     const long count = std::strtol(text.c_str() + star + 1, nullptr, 10);
     std::string repeated;
