@@ -1,13 +1,15 @@
-"""A raw connection to a server under test: exact bytes out, one reply at a time in, RESP2 and RESP3.
+"""A raw connection to a server under test: exact bytes out, one reply at a time in, RESP2 and
+RESP3.
 
     with Wire(server) as wire:
         wire.send(b"PING\\r\\n")          # these very bytes
         wire.reply()                     # "PONG"
         wire.ask("SET", "k", "v")        # as an array of bulks, and its reply
 
-What a reply becomes: a status is Status (a str), an error ErrorReply (a str, returned and not raised), a bulk bytes,
-an integer int, a double float, null None, a map dict, an array or set a list, a push Push (a list). A reader that
-meets bytes that are no RESP raises: a server that answers too much or too little is seen at the next reply.
+What a reply becomes: a status is Status (a str), an error ErrorReply (a str, returned and not
+raised), a bulk bytes, an integer int, a double float, null None, a map dict, an array or set a
+list, a push Push (a list). A reader that meets bytes that are no RESP raises: a server that answers
+too much or too little is seen at the next reply.
 """
 
 import socket
@@ -39,7 +41,9 @@ class Closed(Exception):
 def packed(*words):
     """One request as an array of bulks."""
     parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
-    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
+    return b"*%d\r\n" % len(parts) + b"".join(
+        b"$%d\r\n%s\r\n" % (len(part), part) for part in parts
+    )
 
 
 def info_fields(text):
@@ -104,7 +108,9 @@ class Wire:
             return {b"t": True, b"f": False}[rest]
         if kind == b"_" and not rest:
             return None
-        if kind in b"$=" and kind:
+        if kind == b"=":
+            return self._bulk(int(rest))[4:]  # three letters of format and a colon come first
+        if kind == b"$":
             return self._bulk(int(rest))
         if kind in b"*~>" and kind:
             return self._list(kind, int(rest))
@@ -116,7 +122,9 @@ class Wire:
         return [self.reply() for _ in range(count)]
 
     def ends(self):
-        """Reads until the server closes; answers the bytes that came before. Raises when it stays open."""
+        """Reads until the server closes; answers the bytes that came before. Raises when it stays
+        open.
+        """
         try:
             while True:
                 self._read_more()
@@ -124,7 +132,9 @@ class Wire:
             return bytes(self.unread)
 
     def is_quiet(self):
-        """True when everything sent has been answered and nothing more came: an ECHO is the very next reply."""
+        """True when everything sent has been answered and nothing more came: an ECHO is the very
+        next reply.
+        """
         if self.unread:
             return False
         return self.ask("ECHO", "still in step") == b"still in step"

@@ -1,7 +1,8 @@
-"""Clients that ask for much and read nothing, by the thousand: memory stays bounded and the others are served.
+"""Clients that ask for much and read nothing, by the thousand: memory stays bounded and the others
+are served.
 
-redis-server has no output limit for ordinary clients, so what bounds memory is asked of Larder only; what merely has to
-work is asked of both.
+redis-server has no output limit for ordinary clients, so what bounds memory is asked of Larder
+only; what merely has to work is asked of both.
 """
 
 import socket
@@ -24,7 +25,10 @@ def test_a_thousand_idle_connections_are_in_nobodys_way(server):
     idle = [Wire(server) for _ in range(IDLE_CONNECTIONS)]
     try:
         with Wire(server) as wire:
-            wait_until(lambda: info(wire)["connected_clients"] == str(IDLE_CONNECTIONS + 1), what="the connections")
+            wait_until(
+                lambda: info(wire)["connected_clients"] == str(IDLE_CONNECTIONS + 1),
+                what="the connections",
+            )
             assert wire.ask("SET", "k", "v") == "OK"
             assert wire.ask("CLIENT", "LIST").count(b"\n") == IDLE_CONNECTIONS + 1
             assert all(connection.ask("GET", "k") == b"v" for connection in idle[::50])
@@ -32,7 +36,9 @@ def test_a_thousand_idle_connections_are_in_nobodys_way(server):
         for connection in idle:
             connection.close()
     with Wire(server) as wire:
-        wait_until(lambda: info(wire)["connected_clients"] == "1", what="the end of the connections")
+        wait_until(
+            lambda: info(wire)["connected_clients"] == "1", what="the end of the connections"
+        )
 
 
 def test_connections_that_come_and_go_leave_nothing_behind(server):
@@ -40,7 +46,9 @@ def test_connections_that_come_and_go_leave_nothing_behind(server):
         with Wire(server) as wire:
             wire.send(packed("PING"))
     with Wire(server) as wire:
-        wait_until(lambda: info(wire)["connected_clients"] == "1", what="the end of the connections")
+        wait_until(
+            lambda: info(wire)["connected_clients"] == "1", what="the end of the connections"
+        )
         assert wire.ask("PING") == "PONG"
 
 
@@ -52,7 +60,9 @@ def test_ten_thousand_requests_in_one_write_have_their_answers_in_order(server):
 
 
 def test_a_slow_reader_gets_every_byte(server):
-    """Asks for 64 MB in small pieces before reading any, then reads: backpressure must neither lose nor reorder."""
+    """Asks for 64 MB in small pieces before reading any, then reads: backpressure must neither lose
+    nor reorder.
+    """
     with Wire(server) as wire:
         value = bytes(range(256)) * 256
         assert wire.ask("SET", "slow", value) == "OK"
@@ -62,7 +72,9 @@ def test_a_slow_reader_gets_every_byte(server):
         assert wire.is_quiet()
 
 
-@pytest.mark.parametrize("request_words", [("PING",), ("SET", "k", "v" * 1_000)], ids=["small", "large"])
+@pytest.mark.parametrize(
+    "request_words", [("PING",), ("SET", "k", "v" * 1_000)], ids=["small", "large"]
+)
 def test_100_mb_of_requests_from_somebody_who_never_reads(larder, request_words):
     before = resident_bytes(larder)
     with Wire(larder) as hog, Wire(larder) as other:
@@ -97,7 +109,9 @@ def test_a_hundred_hogs_at_once(larder):
 
 
 def test_half_sent_large_values_hold_no_more_than_was_sent(server):
-    """A hundred clients announce 512 MB each and send 1 KB: the announcement alone must not be paid for."""
+    """A hundred clients announce 512 MB each and send 1 KB: the announcement alone must not be paid
+    for.
+    """
     before = resident_bytes(server)
     clients = [Wire(server) for _ in range(100)]
     try:
@@ -143,7 +157,9 @@ def test_a_client_that_resets_its_connection_mid_answer_harms_nobody(server):
             wire.send(packed("GET", "large") * 20)
             wire.close()
         assert other.ask("PING") == "PONG"
-        wait_until(lambda: info(other)["connected_clients"] == "1", what="the end of the connections")
+        wait_until(
+            lambda: info(other)["connected_clients"] == "1", what="the end of the connections"
+        )
 
 
 def watch_growth(server, before):

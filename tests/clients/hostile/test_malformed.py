@@ -1,7 +1,8 @@
 """Bytes that no client library sends: malformed, empty, split, unfinished and foreign requests.
 
-The answers are those of redis-server 7.0.15, asked and compared. A protocol error is one line and the end of the
-connection; an empty request is nothing at all; whatever was said, the next connection finds the server as it was.
+The answers are those of redis-server 7.0.15, asked and compared. A protocol error is one line and
+the end of the connection; an empty request is nothing at all; whatever was said, the next
+connection finds the server as it was.
 """
 
 import pytest
@@ -60,7 +61,9 @@ def test_a_malformed_request_gets_one_line_and_the_connection_ends(connection, c
     assert connection.ends() == b"-ERR Protocol error: %s\r\n" % said.encode()
 
 
-@pytest.mark.parametrize("empty", [b"*0\r\n", b"*-1\r\n", b"*-9\r\n", b"\n", b"\r\n", b"\r\n\r\n\n", b"   \r\n"])
+@pytest.mark.parametrize(
+    "empty", [b"*0\r\n", b"*-1\r\n", b"*-9\r\n", b"\n", b"\r\n", b"\r\n\r\n\n", b"   \r\n"]
+)
 def test_an_empty_request_has_no_reply(connection, empty):
     connection.send(empty * 5 + b"PING\r\n")
     assert connection.reply() == connection.ping
@@ -78,12 +81,16 @@ def test_a_command_of_no_letters_is_unknown(connection):
 
 
 def test_a_word_longer_than_its_length_shifts_what_follows_and_is_survived(connection):
-    """The two bytes after a bulk are skipped, whatever they are: what follows is read from there."""
+    """The two bytes after a bulk are skipped, whatever they are: what follows is read from there.
+
+    """
     connection.send(b"*1\r\n$4\r\nPINGxxPING\r\n")
     assert connection.replies(2) == [connection.ping, connection.ping]
 
 
-@pytest.mark.parametrize("request_bytes", [b"PING\r\n", b"PING\n", b"*1\r\n$4\r\nPING\r\n", b"  ping  \r\n"])
+@pytest.mark.parametrize(
+    "request_bytes", [b"PING\r\n", b"PING\n", b"*1\r\n$4\r\nPING\r\n", b"  ping  \r\n"]
+)
 def test_a_request_may_come_one_byte_at_a_time(connection, request_bytes):
     for byte in request_bytes:
         connection.send(bytes([byte]))
@@ -93,12 +100,14 @@ def test_a_request_may_come_one_byte_at_a_time(connection, request_bytes):
 def test_ten_requests_in_two_byte_segments_have_ten_replies(connection):
     data = packed("PING") * 10
     for start in range(0, len(data), 2):
-        connection.send(data[start:start + 2])
+        connection.send(data[start : start + 2])
     assert connection.replies(10) == [connection.ping] * 10
 
 
 def test_nul_bytes_in_an_inline_request_harm_nobody(connection, server):
-    """redis-server's search for the line's end stops at a NUL, and it waits for ever; so an answer is not asked for."""
+    """redis-server's search for the line's end stops at a NUL, and it waits for ever; so an answer
+    is not asked for.
+    """
     connection.send(b"\0\0\0\r\nPING\0\r\n\0")
     with Wire(server) as other:
         assert other.ask("PING") == "PONG"
@@ -114,8 +123,18 @@ def test_nul_bytes_in_a_bulk_are_ordinary(server):
 
 
 HALVES = [
-    b"*", b"*3", b"*3\r", b"*3\r\n", b"*3\r\n$", b"*3\r\n$3\r\nSET", b"*3\r\n$3\r\nSET\r\n$1\r\nhalf\r\n",
-    b"*3\r\n$3\r\nSET\r\n$4\r\nhalf\r\n$100\r\nvalue", b"SET half", b'SET "half', b"SET half value\r"]
+    b"*",
+    b"*3",
+    b"*3\r",
+    b"*3\r\n",
+    b"*3\r\n$",
+    b"*3\r\n$3\r\nSET",
+    b"*3\r\n$3\r\nSET\r\n$1\r\nhalf\r\n",
+    b"*3\r\n$3\r\nSET\r\n$4\r\nhalf\r\n$100\r\nvalue",
+    b"SET half",
+    b'SET "half',
+    b"SET half value\r",
+]
 
 
 def test_a_half_request_then_close_does_nothing(server, locked):
@@ -124,7 +143,10 @@ def test_a_half_request_then_close_does_nothing(server, locked):
             with Wire(where) as wire:
                 wire.send(half)
     with Wire(server) as wire:
-        wait_until(lambda: info(wire)["connected_clients"] == "1", what="the end of the half-open connections")
+        wait_until(
+            lambda: info(wire)["connected_clients"] == "1",
+            what="the end of the half-open connections",
+        )
         assert wire.ask("EXISTS", "half") == 0
 
 
@@ -140,9 +162,16 @@ def test_a_half_request_is_no_obstacle_to_other_connections(server):
             wire.close()
 
 
-@pytest.mark.parametrize("opening", [
-    b"POST / HTTP/1.1\r\nHost: localhost\r\n", b"GET / HTTP/1.1\r\nHost: localhost\r\n", b"Host: localhost\r\n",
-    b"post /\r\n", b"hOST: localhost\r\n"])
+@pytest.mark.parametrize(
+    "opening",
+    [
+        b"POST / HTTP/1.1\r\nHost: localhost\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n",
+        b"Host: localhost\r\n",
+        b"post /\r\n",
+        b"hOST: localhost\r\n",
+    ],
+)
 def test_http_is_shown_the_door_before_its_body_is_read(connection, server, opening):
     connection.send(opening + b"\r\nSET http smuggled\r\n")
     connection.ends()
@@ -159,10 +188,18 @@ FORGERIES = {
     "a command": (packed("foo\r\n+OK"), UNKNOWN % "foo  +OK"),
     "an argument": (packed("foo", "a\r\n+OK"), UNKNOWN % "foo" + "'a  +OK' "),
     "an inline command": (b'"foo\\r\\n+OK"\r\n', UNKNOWN % "foo  +OK"),
-    "a subcommand": (packed("CLIENT", "foo\r\n+OK"), "ERR unknown subcommand 'foo  +OK'. Try CLIENT HELP."),
-    "an option": (packed("CONFIG", "SET", "a\r\n+OK", "1"),
-                  "ERR Unknown option or number of arguments for CONFIG SET - 'a  +OK'"),
-    "a script's error": (packed("EVAL", 'return redis.error_reply("a\\r\\n+OK")', "0"), "ERR a  +OK"),
+    "a subcommand": (
+        packed("CLIENT", "foo\r\n+OK"),
+        "ERR unknown subcommand 'foo  +OK'. Try CLIENT HELP.",
+    ),
+    "an option": (
+        packed("CONFIG", "SET", "a\r\n+OK", "1"),
+        "ERR Unknown option or number of arguments for CONFIG SET - 'a  +OK'",
+    ),
+    "a script's error": (
+        packed("EVAL", 'return redis.error_reply("a\\r\\n+OK")', "0"),
+        "ERR a  +OK",
+    ),
     "a script's error table": (packed("EVAL", 'return {err="MY a\\r\\n+OK"}', "0"), "MY a  +OK"),
     "a script's status": (packed("EVAL", 'return {ok="a\\r\\n+OK"}', "0"), "a  +OK"),
 }
@@ -194,5 +231,7 @@ def test_an_unknown_command_is_quoted_only_in_part(server):
 def test_bytes_that_are_no_text_come_back_as_they_were(server, byte):
     with Wire(server) as wire:
         wire.send(packed(bytes([byte]) * 3))
-        assert wire.line() == b"-ERR unknown command '%s', with args beginning with: " % (bytes([byte]) * 3)
+        assert wire.line() == b"-ERR unknown command '%s', with args beginning with: " % (
+            bytes([byte]) * 3
+        )
         assert wire.is_quiet()

@@ -1,7 +1,8 @@
-"""Patterns made to be slow: a matcher that backtracks takes longer than the universe is old, a linear one none.
+"""Patterns made to be slow: a matcher that backtracks takes longer than the universe is old, a
+linear one none.
 
-redis-server 7.0.15 gives up on the first of them after a bound of its own and on others not at all, so all run on
-Larder; the bound is the test's own time limit on a reply, not a speed.
+redis-server 7.0.15 gives up on the first of them after a bound of its own and on others not at all,
+so all run on Larder; the bound is the test's own time limit on a reply, not a speed.
 """
 
 import pytest
@@ -31,16 +32,38 @@ def test_a_pattern_cannot_hold_the_server(larder, case):
         assert wire.ask("SET", KEY, "v") == "OK"
         matches = case in ("stars that could match", "stars alone")
         assert wire.ask("KEYS", pattern) == ([KEY.encode()] if matches else [])
-        assert wire.ask("SCAN", "0", "MATCH", pattern, "COUNT", "100")[1] == ([KEY.encode()] if matches else [])
+        assert wire.ask("SCAN", "0", "MATCH", pattern, "COUNT", "100")[1] == (
+            [KEY.encode()] if matches else []
+        )
         assert wire.ask("CONFIG", "GET", pattern) is not None
         assert other.ask("PING") == "PONG"
 
 
-@pytest.mark.parametrize("pattern, key, matches", [
-    ("a*b", "ab", True), ("a*b", "axxb", True), ("a*b", "abc", False), ("[a-c]x", "bx", True), ("[c-a]x", "bx", True),
-    ("[^a]", "b", True), ("[^a]", "a", False), ("[!a]", "!", True), ("a\\*", "a*", True), ("a\\*", "ab", False),
-    ("?", "", False), ("", "", True), ("*", "", True), ("[a", "a", True), ("[", "[", False), ("[]", "", False),
-    ("\\", "\\", True), ("[a-]", "a", True), ("[\\]]", "]", True), ("a?c", "a\nc", True)])
+@pytest.mark.parametrize(
+    "pattern, key, matches",
+    [
+        ("a*b", "ab", True),
+        ("a*b", "axxb", True),
+        ("a*b", "abc", False),
+        ("[a-c]x", "bx", True),
+        ("[c-a]x", "bx", True),
+        ("[^a]", "b", True),
+        ("[^a]", "a", False),
+        ("[!a]", "!", True),
+        ("a\\*", "a*", True),
+        ("a\\*", "ab", False),
+        ("?", "", False),
+        ("", "", True),
+        ("*", "", True),
+        ("[a", "a", True),
+        ("[", "[", False),
+        ("[]", "", False),
+        ("\\", "\\", True),
+        ("[a-]", "a", True),
+        ("[\\]]", "]", True),
+        ("a?c", "a\nc", True),
+    ],
+)
 def test_patterns_mean_what_they_mean_in_redis(server, pattern, key, matches):
     with Wire(server) as wire:
         assert wire.ask("FLUSHALL") == "OK"

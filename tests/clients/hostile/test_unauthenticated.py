@@ -1,8 +1,8 @@
 """What a stranger may ask of a server with a password: little, and it costs the server little.
 
-redis-server 7.0.15 has the limits on the request; the limit on what a stranger leaves unread (64 KB, then the
-connection ends) is Larder's own, so that part runs on Larder only. The time a stranger has is not tested here: it would
-need waiting.
+redis-server 7.0.15 has the limits on the request; the limit on what a stranger leaves unread (64
+KB, then the connection ends) is Larder's own, so that part runs on Larder only. The time a stranger
+has is not tested here: it would need waiting.
 """
 
 import pytest
@@ -13,7 +13,8 @@ from wire import ErrorReply, Wire, packed
 
 PASSWORD = "keemun"
 NO_AUTH = "NOAUTH Authentication required."
-# What Larder keeps for a stranger who does not read, and what the two kernels' socket buffers may hold besides.
+# What Larder keeps for a stranger who does not read, and what the two kernels' socket buffers may
+# hold besides.
 OUTPUT_LIMIT_BYTES = 64 << 10
 KERNEL_BUFFERS_BYTES = 16 << 20
 
@@ -67,10 +68,27 @@ def test_reset_brings_the_limits_back(locked):
         assert wire.ends() == b"-ERR Protocol error: unauthenticated multibulk length\r\n"
 
 
-@pytest.mark.parametrize("request_words", [
-    ("GET", "k"), ("SET", "k", "v"), ("PING",), ("ECHO", "x"), ("INFO",), ("CONFIG", "GET", "requirepass"),
-    ("COMMAND",), ("CLIENT", "LIST"), ("CLIENT", "ID"), ("EVAL", "return 1", "0"), ("MULTI",), ("SELECT", "1"),
-    ("FLUSHALL",), ("SHUTDOWN", "NOSAVE"), ("MONITOR",), ("SCRIPT", "LOAD", "return 1")])
+@pytest.mark.parametrize(
+    "request_words",
+    [
+        ("GET", "k"),
+        ("SET", "k", "v"),
+        ("PING",),
+        ("ECHO", "x"),
+        ("INFO",),
+        ("CONFIG", "GET", "requirepass"),
+        ("COMMAND",),
+        ("CLIENT", "LIST"),
+        ("CLIENT", "ID"),
+        ("EVAL", "return 1", "0"),
+        ("MULTI",),
+        ("SELECT", "1"),
+        ("FLUSHALL",),
+        ("SHUTDOWN", "NOSAVE"),
+        ("MONITOR",),
+        ("SCRIPT", "LOAD", "return 1"),
+    ],
+)
 def test_a_stranger_may_do_nothing(locked, request_words):
     with Wire(locked) as wire:
         assert wire.ask(*request_words) == NO_AUTH
@@ -80,7 +98,10 @@ def test_a_stranger_may_do_nothing(locked, request_words):
 def test_a_wrong_password_leaves_a_stranger_a_stranger(locked):
     with Wire(locked) as wire:
         for wrong in ("", "k", PASSWORD + "x", PASSWORD[:-1], PASSWORD.upper(), PASSWORD + "\0"):
-            assert wire.ask("AUTH", wrong) == "WRONGPASS invalid username-password pair or user is disabled."
+            assert (
+                wire.ask("AUTH", wrong)
+                == "WRONGPASS invalid username-password pair or user is disabled."
+            )
             assert wire.ask("AUTH", "default", wrong).startswith("WRONGPASS")
             assert wire.ask("GET", "k") == NO_AUTH
         assert wire.ask("AUTH", "nobody", PASSWORD).startswith("WRONGPASS")
@@ -109,7 +130,9 @@ def test_the_password_is_shown_nowhere(locked):
 
 
 def test_a_stranger_who_does_not_read_is_let_go(locked_larder):
-    """Pipelines refused requests without reading one answer: the server ends the connection, with bounded memory."""
+    """Pipelines refused requests without reading one answer: the server ends the connection, with
+    bounded memory.
+    """
     before = resident_bytes(locked_larder)
     with Wire(locked_larder) as wire:
         sent = flood(wire, packed("PING") * 1_000, 256 << 20)
@@ -120,7 +143,6 @@ def test_a_stranger_who_does_not_read_is_let_go(locked_larder):
     assert resident_bytes(locked_larder) - before < (16 << 20)
     with Wire(locked_larder) as wire:
         assert isinstance(wire.ask("PING"), ErrorReply)
-
 
 
 def wire_rest(wire):

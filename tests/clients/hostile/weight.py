@@ -1,4 +1,4 @@
-"""What a server weighs, and a way of making it heavier: shared by the tests that bound its memory."""
+"""What a server weighs, and a way of making it heavier."""
 
 import socket
 
@@ -12,7 +12,7 @@ def resident_bytes(server):
 
 
 def flood(wire, chunk, total):
-    """Sends `total` bytes made of chunks and reads nothing; answers how many the server let it send.
+    """Sends `total` bytes made of chunks, reads nothing; answers how many the server let it send.
 
     Ends early when the server stops reading for a while or ends the connection.
     """
