@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <array>
@@ -128,6 +129,11 @@ bool WireClient::send(std::string_view bytes) {
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
   return true;
+}
+
+void WireClient::never_block() {
+  const timeval soon{.tv_sec = 0, .tv_usec = 300000};
+  ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof soon);
 }
 
 bool WireClient::receive(std::chrono::milliseconds patience) {

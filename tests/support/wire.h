@@ -39,8 +39,11 @@ class WireClient {
   WireClient(const WireClient&) = delete;
   WireClient& operator=(const WireClient&) = delete;
 
-  // False when the server closed while we wrote.
+  // False when the server closed while we wrote, or, after never_block(), did not take it all soon.
   bool send(std::string_view bytes);
+
+  // From now on send() gives up when the server does not read for a while: for clients who flood.
+  void never_block();
 
   // The next complete value, or nothing when the deadline passes or the server closes first.
   std::optional<std::string> read_value(std::chrono::milliseconds patience = kPatience);

@@ -77,8 +77,7 @@ class Conversation {
 
   // The number of differences, each reported on stderr.
   int run() {
-    for (const Step& step : transcript_.steps)
-      run_step(substituted(step, variables_));
+    for (const Step& step : transcript_.steps) run_step(substituted(step, variables_));
     for (auto& [number, client] : clients_) {
       if (client.pending().empty()) continue;
       ++differences_;
@@ -108,8 +107,7 @@ class Conversation {
 
   void record(const Step& step, WireClient& speaker) {
     std::string answer = speaker.read_value(kRecordPatience).value_or("");
-    while (auto more = speaker.read_value(std::chrono::milliseconds(5)))
-      answer += *more;
+    while (auto more = speaker.read_value(std::chrono::milliseconds(5))) answer += *more;
     std::string text;
     for (const std::string& line : reply_lines(answer))
       text += line.empty() ? "<\n" : "< " + escape(line) + "\n";
@@ -140,8 +138,7 @@ class Conversation {
               WireClient& speaker) {
     ++differences_;
     std::string said;
-    for (const std::string& word : step.words)
-      said += " " + escape(word);
+    for (const std::string& word : step.words) said += " " + escape(word);
     if (step.act == Step::Act::raw) said = "> " + escape(step.bytes);
     std::fprintf(stderr, "%s:%zu: >%s\n  expected:\n%s  actual:\n%s%s", transcript_.path.c_str(),
                  step.line, said.c_str(), shown(expected).c_str(), shown(actual).c_str(),
@@ -197,8 +194,8 @@ class Runner {
  private:
   std::vector<std::string> flags_of(const Transcript& transcript) const {
     std::vector<std::string> flags = transcript.flags;
-    const auto& own =
-        arguments_.flavor == Flavor::redis ? transcript.redis_flags : transcript.larder_flags;
+    const auto& own = arguments_.flavor == Flavor::redis ? transcript.redis_flags
+                                                         : transcript.larder_flags;
     flags.insert(flags.end(), own.begin(), own.end());
     return flags;
   }
@@ -250,8 +247,8 @@ std::optional<Arguments> read_arguments(int count, char** words) {
 std::vector<std::string> all_transcripts() {
   std::vector<std::string> files;
   for (const auto& entry : std::filesystem::directory_iterator(LARDER_TRANSCRIPTS)) {
-    const bool transcript =
-        entry.path().extension() == ".txt" && entry.path().filename() != "CMakeLists.txt";
+    const bool transcript = entry.path().extension() == ".txt" &&
+                            entry.path().filename() != "CMakeLists.txt";
     if (transcript) files.push_back(entry.path().string());
   }
   std::sort(files.begin(), files.end());
