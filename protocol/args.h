@@ -10,8 +10,9 @@
 //     if (!args.finish()) return reply.error(args.problem());
 //
 // The first problem is latched and later ones are not heard, so the error is about the first word
-// that was wrong, as in Redis. After a problem more() is false, which ends such loops, and the
-// reading calls answer empty words and zeros.
+// that was wrong. After a problem more() is false, which ends such loops; what is read after it
+// means nothing. Where Redis looks at all option names before any number (SET, GETEX), take() the
+// number's word in the loop and read it behind the loop.
 //
 // Must hold: the words outlive the cursor.
 // Thread: loop.

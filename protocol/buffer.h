@@ -21,8 +21,11 @@
 // in it; a few are kept for reuse.
 //
 // Must hold: gather() and consume() see the same pieces in the same order; a pin is released once,
-// in consume() when its last byte is passed, or when the buffer dies. Cost: reserve() and commit()
-// are a compare and an add. gather() is O(pieces asked for). Thread: loop.
+// in consume() when its last byte is passed, or when the buffer dies. Who reads unread() does so
+// to the end (until the reader needs more) before writable() is called again: then moving unread
+// bytes costs each byte at most one move.
+// Cost: reserve() and commit() are a compare and an add. gather() is O(pieces asked for).
+// Thread: loop.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,7 @@
 #include "protocol/numbers.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cerrno>
 #include <charconv>
@@ -17,6 +18,36 @@ namespace {
 bool is_plain_number(std::string_view digits) {
   if (digits.empty() || digits[0] < '0' || digits[0] > '9') return false;
   return digits[0] != '0' || digits.size() == 1;
+}
+
+// "00" to "99".
+constexpr auto kPairs = [] {
+  std::array<char, 200> pairs{};
+  for (std::size_t i = 0; i < 100; ++i) {
+    pairs[i * 2] = static_cast<char>('0' + i / 10);
+    pairs[i * 2 + 1] = static_cast<char>('0' + i % 10);
+  }
+  return pairs;
+}();
+
+char* put_pair(char* out, unsigned below_100) {
+  std::memcpy(out, &kPairs[std::size_t{below_100} * 2], 2);
+  return out + 2;
+}
+
+char* put_four(char* out, unsigned below_10000) {
+  return put_pair(put_pair(out, below_10000 / 100), below_10000 % 100);
+}
+
+char* put_up_to_two(char* out, unsigned below_100) {
+  if (below_100 >= 10) return put_pair(out, below_100);
+  *out = static_cast<char>('0' + below_100);
+  return out + 1;
+}
+
+char* put_up_to_four(char* out, unsigned below_10000) {
+  if (below_10000 < 100) return put_up_to_two(out, below_10000);
+  return put_pair(put_up_to_two(out, below_10000 / 100), below_10000 % 100);
 }
 
 bool is_space(char c) {
@@ -89,16 +120,19 @@ std::optional<long double> parse_long_double(std::string_view text) {
   return parse_float<long double, std::strtold>(text);
 }
 
-char* write_integer(char* out, std::int64_t value) {
-  if (value >= 0 && value < 10) {
-    *out = static_cast<char>('0' + value);
-    return out + 1;
-  }
-  return std::to_chars(out, out + kIntegerChars, value).ptr;
+// Up to eight digits, which most counters and sizes have, are two halves of four; longer numbers
+// are the library's.
+char* write_unsigned(char* out, std::uint64_t value) {
+  if (value < 10'000) return put_up_to_four(out, static_cast<unsigned>(value));
+  if (value >= 100'000'000) return std::to_chars(out, out + kIntegerChars, value).ptr;
+  const auto whole = static_cast<unsigned>(value);
+  return put_four(put_up_to_four(out, whole / 10'000), whole % 10'000);
 }
 
-char* write_unsigned(char* out, std::uint64_t value) {
-  return std::to_chars(out, out + kIntegerChars, value).ptr;
+char* write_integer(char* out, std::int64_t value) {
+  if (value >= 0) return write_unsigned(out, static_cast<std::uint64_t>(value));
+  *out = '-';
+  return write_unsigned(out + 1, std::uint64_t{0} - static_cast<std::uint64_t>(value));
 }
 
 char* write_double(char* out, double value) {

@@ -1,7 +1,8 @@
 // Numbers as text, both ways, with Redis's strictness.
 //
 // A client sees whether "+1", " 1", "01" or "1e400" is a number, and how 0.1 is printed; so the
-// rules here are Redis 7.0.15's and not a library's defaults. None depends on the process's locale.
+// rules here are Redis 7.0.15's and not a library's defaults. Floats are read and written by the C
+// library in the C locale, which a program has that never calls setlocale.
 //
 // Thread: any.
 #pragma once

@@ -2,7 +2,9 @@
 // the answer as a value, and for tests.
 //
 // Must hold: who says an aggregate head says all its children; complete() tells whether that has
-// happened. Cost: one Node a reply; texts are copied and pins released at once. Thread: loop.
+// happened.
+// Cost: one Node a reply; texts are copied and pins released at once.
+// Thread: loop.
 #pragma once
 
 #include <cstddef>

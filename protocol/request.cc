@@ -7,7 +7,7 @@ namespace larder::protocol {
 void RequestBatch::clear() {
   used_words_ = 0;
   ends_.clear();
-  texts_.clear();
+  if (!texts_.empty()) texts_.clear();
   if (capacity_ <= kKeptWords) return;
   words_.reset();
   capacity_ = 0;

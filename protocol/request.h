@@ -10,8 +10,10 @@
 //     ends_        3 ----------^       5 --^      6 -^
 //
 // Must hold: views are good until the input buffer is written to (InputBuffer::writable) or the
-// batch is cleared. Cost: adding a request that the batch has room for allocates nothing; the
-// arrays are kept between batches, up to kKeptWords words. Thread: loop.
+// batch is cleared.
+// Cost: adding a request that the batch has room for allocates nothing; the arrays are kept between
+// batches, up to kKeptWords words.
+// Thread: loop.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 #include "protocol/resp_writer.h"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 #include <cstring>
 
 #include "protocol/numbers.h"
@@ -20,23 +20,33 @@ char* put_line_end(char* out) {
   return out + 2;
 }
 
-// Counts are mostly of one or two digits.
-inline char* put_count(char* out, std::size_t count) {
-  if (count < 10) {
-    *out = static_cast<char>('0' + count);
-    return out + 1;
+// What follows the sigil for the counts 0 to 99: digits, CR LF, and in the last byte how many bytes
+// those are.
+struct ShortHead {
+  char bytes[7];
+  char size;
+};
+constexpr auto kShortHeads = [] {
+  std::array<ShortHead, 100> heads{};
+  for (std::size_t i = 0; i < heads.size(); ++i) {
+    std::size_t at = 0;
+    if (i >= 10) heads[i].bytes[at++] = static_cast<char>('0' + i / 10);
+    heads[i].bytes[at++] = static_cast<char>('0' + i % 10);
+    heads[i].bytes[at++] = '\r';
+    heads[i].bytes[at++] = '\n';
+    heads[i].size = static_cast<char>(at);
   }
-  if (count < 100) {
-    out[0] = static_cast<char>('0' + count / 10);
-    out[1] = static_cast<char>('0' + count % 10);
-    return out + 2;
-  }
-  return write_unsigned(out, count);
-}
+  return heads;
+}();
+static_assert(sizeof(ShortHead) == 8 && 1 + sizeof(ShortHead) <= kHeadBytes);
 
+// A sigil, a count and CR LF. Short counts are copied with their spare bytes: one load and one
+// store.
 inline char* put_head(char* out, char sigil, std::size_t count) {
   *out = sigil;
-  return put_line_end(put_count(out + 1, count));
+  if (count >= kShortHeads.size()) return put_line_end(write_unsigned(out + 1, count));
+  std::memcpy(out + 1, &kShortHeads[count], sizeof(ShortHead));
+  return out + 1 + kShortHeads[count].size;
 }
 
 char* put_text(char* out, std::string_view text) {
@@ -73,6 +83,7 @@ void RespWriter::pinned(Pin pin) {
 
 void RespWriter::integer(std::int64_t value) {
   if (muted_) return;
+  if (value >= 0) return head(':', static_cast<std::size_t>(value));
   char* at = out_.reserve(kHeadBytes);
   *at = ':';
   out_.commit_until(put_line_end(write_integer(at + 1, value)));

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cctype>
+#include <cerrno>
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -96,13 +98,16 @@ inline std::optional<std::string> line_before(const std::string& bytes, char mar
   return bytes.substr(0, found);
 }
 
-// Digits without a leading zero, perhaps a sign, at most 18 of them: enough for the tests' numbers.
+// Digits without a leading zero, perhaps a sign, that fit 64 bits.
 inline std::optional<long long> number(const std::string& text) {
   const std::string digits = text.substr(text.starts_with('-') ? 1 : 0);
-  if (digits.empty() || digits.size() > 18) return std::nullopt;
+  if (digits.empty()) return std::nullopt;
   if (digits.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
   if (digits[0] == '0' && text != "0") return std::nullopt;
-  return std::stoll(text);
+  errno = 0;
+  const long long value = std::strtoll(text.c_str(), nullptr, 10);
+  if (errno != 0) return std::nullopt;
+  return value;
 }
 
 inline Outcome read(std::string_view bytes, const RespReader::Limits& limits) {

@@ -111,6 +111,7 @@ TEST_CASE("each protocol error has Redis's text") {
   CHECK(problem_of("*1\r\nPING\r\n") == "ERR Protocol error: expected '$', got 'P'");
   CHECK(problem_of("*1\r\n\r\n") == "ERR Protocol error: expected '$', got '\r'");
   CHECK(problem_of("*1\r\n$-1\r\n") == "ERR Protocol error: invalid bulk length");
+  CHECK(problem_of("*1\r\n$\r\nab\r\nc") == "ERR Protocol error: invalid bulk length");
   CHECK(problem_of("*1\r\n$ 1\r\n") == "ERR Protocol error: invalid bulk length");
   CHECK(problem_of("*1\r\n$536870913\r\n") == "ERR Protocol error: invalid bulk length");
   CHECK(read("*1\r\n$536870912\r\n").status == Status::need_more);
