@@ -1,0 +1,43 @@
+"""ioredis and node-redis, from their suites in ioredis.mjs and node_redis.mjs.
+
+The two libraries come from npm, at the versions that package-lock.json pins, into node_modules.
+"""
+
+import functools
+import pathlib
+import shutil
+import subprocess
+
+from scripted import Script
+
+HERE = pathlib.Path(__file__).resolve().parent
+INSTALLED_WITHIN_SECONDS = 300
+
+
+@functools.cache
+def install():
+    """What the lock file says, unless it is there already."""
+    wanted = HERE / "package-lock.json"
+    there = HERE / "node_modules" / ".of-package-lock.json"
+    if there.exists() and there.read_bytes() == wanted.read_bytes():
+        return
+    done = subprocess.run(
+        [shutil.which("npm") or "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
+        cwd=HERE,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=INSTALLED_WITHIN_SECONDS,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    shutil.copyfile(wanted, there)
+
+
+IOREDIS = Script(shutil.which("node") or "node", HERE / "ioredis.mjs", prepare=install)
+NODE_REDIS = Script(shutil.which("node") or "node", HERE / "node_redis.mjs", prepare=install)
+
+ioredis_outcome = IOREDIS.fixture()
+node_redis_outcome = NODE_REDIS.fixture()
+
+test_ioredis = IOREDIS.test("ioredis_outcome")
+test_node_redis = NODE_REDIS.test("node_redis_outcome")
