@@ -50,14 +50,12 @@ Prepared Dispatcher::prepare(Words words) const {
 void Dispatcher::refuse(Asked& asked, std::string_view error) {
   const Command* row = asked.prepared.match.row;
   if (row != nullptr) asked.lane.commands[asked.prepared.match.number].rejected.add();
+  if (asked.is_queueing()) asked.client.transaction->spoil();
   std::string aborted;
-  if (asked.is_queueing()) {
-    asked.client.transaction->spoil();
-    if (row != nullptr && row->flags & Flag::runs_queue) {
-      asked.client.transaction->close();
-      aborted = "EXECABORT Transaction discarded because of: " + std::string(error);
-      error = aborted;
-    }
+  if (row != nullptr && row->flags & Flag::runs_queue) {
+    if (asked.is_queueing()) asked.client.transaction->close();
+    aborted = "EXECABORT Transaction discarded because of: " + std::string(error);
+    error = aborted;
   }
   asked.writer.error(error);
   asked.lane.count_error(asked.writer.last_error_code());
