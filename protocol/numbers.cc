@@ -56,7 +56,7 @@ bool is_space(char c) {
 
 // What strtod and strtold share in Redis's eyes: the whole word, nothing before it, a value that is
 // a number and was neither too big nor too small to hold.
-template <typename Float, Float (*convert)(const char*, char**)>
+template <typename Float, Float (*Convert)(const char*, char**)>
 std::optional<Float> parse_float(std::string_view text) {
   if (text.empty() || text.size() >= kFloatWordBytes || is_space(text[0])) return std::nullopt;
   char word[kFloatWordBytes];
@@ -64,7 +64,7 @@ std::optional<Float> parse_float(std::string_view text) {
   word[text.size()] = '\0';
   char* end = nullptr;
   errno = 0;
-  const Float value = convert(word, &end);
+  const Float value = Convert(word, &end);
   if (end != word + text.size() || std::isnan(value)) return std::nullopt;
   if (errno == ERANGE && (std::isinf(value) || std::fpclassify(value) == FP_ZERO)) {
     return std::nullopt;

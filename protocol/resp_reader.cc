@@ -84,8 +84,8 @@ RespReader::Result RespReader::read(std::string_view input, RequestBatch& batch,
   const char* const begin = input.data();
   const char* const end = begin + input.size();
   const char* at = begin;
-  const std::size_t most =
-      limits_.authenticated ? max_requests : std::min<std::size_t>(max_requests, 1);
+  const std::size_t most = limits_.authenticated ? max_requests
+                                                 : std::min<std::size_t>(max_requests, 1);
   const std::size_t full = batch.size() + most;
   const bool hurried = limits_.authenticated && limits_.max_words >= kKnownCount &&
                        limits_.max_bulk_bytes >= kKnownCount;

@@ -16,7 +16,8 @@ constexpr std::size_t kHeadBytes = 1 + kIntegerChars + 2;
 constexpr std::size_t kWholeBytes = 2048;
 
 char* put_line_end(char* out) {
-  std::memcpy(out, "\r\n", 2);
+  out[0] = '\r';
+  out[1] = '\n';
   return out + 2;
 }
 

@@ -93,8 +93,7 @@ TEST_CASE("OutputBuffer says in order what was appended") {
   OutputBuffer out;
   CHECK(out.empty());
   out.append("hello ");
-  char* at = out.reserve(10);
-  std::memcpy(at, "world", 5);
+  std::string_view("world").copy(out.reserve(10), 5);
   out.commit(5);
   CHECK(unsent(out) == "hello world");
   CHECK(out.size_bytes() == 11);

@@ -91,9 +91,9 @@ TEST_CASE("inline lines are requests, with quotes and escapes") {
 }
 
 TEST_CASE("what says nothing is passed over") {
-  for (const std::string nothing : {"\r\n", "\n", "  \t\r\n", "*0\r\n", "*-1\r\n", "*-99\r\n"}) {
+  for (const char* nothing : {"\r\n", "\n", "  \t\r\n", "*0\r\n", "*-1\r\n", "*-99\r\n"}) {
     CAPTURE(nothing);
-    const std::string bytes = nothing + "PING\r\n" + nothing;
+    const std::string bytes = std::string(nothing).append("PING\r\n").append(nothing);
     CHECK(read(bytes) == served({{"PING"}}, bytes.size(), Status::complete));
   }
 }
@@ -175,8 +175,8 @@ TEST_CASE("who is not authenticated says little, one request at a time") {
   RespReader reader;
   reader.limits().authenticated = false;
   RequestBatch batch;
-  const std::string bytes =
-      encoded({"AUTH", "secret"}) + encoded({"SET", "k", std::string(20000, 'v')});
+  const std::string bytes = encoded({"AUTH", "secret"}) +
+                            encoded({"SET", "k", std::string(20000, 'v')});
   const auto first = reader.read(bytes, batch, 100);
   CHECK(first.status == Status::batch_full);
   CHECK(batch.size() == 1);
@@ -258,6 +258,7 @@ std::string nearly_right(std::mt19937& chance) {
                                    "a",      "*1\r\n",   "*2\r\n$1\r\na\r\n",
                                    "$3\r\n", "PING\r\n", "\"a b\" 'c'\r\n",
                                    "\0"s,    "*0\r\n",   "$10\r\n",
+                                   "$\r\n",  "*\r\n",    "$03\r\n",
                                    "*10\r\n"};
   std::string bytes;
   for (std::size_t parts = 1 + below(8); parts > 0; --parts) {

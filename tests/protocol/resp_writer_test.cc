@@ -125,7 +125,9 @@ TEST_CASE("bulks of every size around the chunk are whole") {
   std::string expected;
   OutputBuffer out;
   RespWriter writer(out);
-  for (const std::size_t size : {1, 9, 10, 99, 100, 2047, 2048, 2049, 16383, 16384, 16385, 70000}) {
+  const std::initializer_list<std::size_t> sizes = {1,    9,    10,    99,    100,   2047,
+                                                    2048, 2049, 16383, 16384, 16385, 70000};
+  for (const std::size_t size : sizes) {
     const std::string value(size, 'v');
     writer.bulk(value);
     expected += "$" + std::to_string(size) + "\r\n" + value + "\r\n";
