@@ -31,6 +31,8 @@ inline constexpr Text not_a_float = "ERR value is not a valid float";
 inline constexpr Text not_positive = "ERR value is out of range, must be positive";
 inline constexpr Text out_of_range = "ERR value is out of range";
 inline constexpr Text index_out_of_range = "ERR index out of range";
+inline constexpr Text bad_timeout = "ERR timeout is not an integer or out of range";
+inline constexpr Text negative_timeout = "ERR timeout is negative";
 inline constexpr Text no_such_key = "ERR no such key";
 inline constexpr Text same_object = "ERR source and destination objects are the same";
 inline constexpr Text oom = "OOM command not allowed when used memory > 'maxmemory'.";
@@ -78,6 +80,7 @@ inline constexpr Text proto_not_an_integer =
 inline constexpr Text max_clients = "ERR max number of clients reached";
 inline constexpr Text bad_client_name =
     "ERR Client names cannot contain spaces, newlines or special characters.";
+inline constexpr Text no_cluster = "ERR This instance has cluster support disabled";
 std::string hello_syntax(std::string_view option);
 // The command may not run for this user (ACL).
 std::string no_permission(std::string_view command);
@@ -97,6 +100,15 @@ inline constexpr Text client_no_such = "ERR No such client";
 inline constexpr Text client_unblock_reason =
     "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
 inline constexpr Text client_pause_mode = "ERR CLIENT PAUSE mode must be WRITE or ALL";
+inline constexpr Text client_bad_max_age = "ERR maxage is not an integer or out of range";
+inline constexpr Text client_max_age_not_positive = "ERR maxage should be greater than 0";
+inline constexpr Text client_not_caching =
+    "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or "
+    "OPTOUT mode enabled";
+inline constexpr Text client_no_tracking =
+    "ERR client-side caching (CLIENT TRACKING ON) is not available";
+inline constexpr Text monitor_in_multi =
+    "ERR MONITOR isn't allowed for DENY BLOCKING client";
 inline constexpr Text unblocked = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
 std::string client_unknown_type(std::string_view type);
 std::string client_no_such_user(std::string_view user);
@@ -191,6 +203,7 @@ inline constexpr Text command_invalid = "ERR Invalid command specified";
 inline constexpr Text command_no_keys = "ERR The command has no key arguments";
 inline constexpr Text command_bad_words = "ERR Invalid number of arguments specified for command";
 inline constexpr Text command_bad_keys = "ERR Invalid arguments specified for command";
+inline constexpr Text no_shutdown = "ERR No shutdown in progress.";
 inline constexpr Text shutdown_failed = "ERR Errors trying to SHUTDOWN. Check logs.";
 inline constexpr Text config_immutable = "can't set immutable config";  // for config_failed
 inline constexpr Text config_protected = "can't set protected config";

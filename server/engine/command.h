@@ -50,6 +50,7 @@ enum class Flag : std::uint32_t {
   allow_busy = 1 << 20,         // answered even while a script holds everything; may run outside the turnstile
   keys_optional = 1 << 21,      // may be called without any key although it has a place for them (EVAL)
   runs_queue = 1 << 22,         // EXEC: is as hungry, and writes as much, as what was queued
+  operators = 1 << 23,          // ACL category @admin without being an admin command (ROLE)
 };
 constexpr Flag operator|(Flag a, Flag b) {
   return static_cast<Flag>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
@@ -187,8 +188,9 @@ struct Call {
 std::vector<std::size_t> key_positions(const Command& command, Words words);
 
 struct Family {
-  std::string_view name;  // ACL category, chapter of the docs
+  std::string_view name;  // chapter of the docs, and ACL category where there is one of that name
   std::span<const Command> commands;
+  std::string_view category = {};  // ACL category, where the chapter is not named for it
 };
 
 }  // namespace larder::server

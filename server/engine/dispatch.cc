@@ -2,11 +2,13 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "protocol/errors.h"
 #include "server/engine/lane.h"
 #include "server/engine/monitors.h"
 #include "server/engine/pause.h"
+#include "server/engine/redact.h"
 #include "server/engine/ticks.h"
 #include "server/engine/transaction.h"
 #include "server/metrics/slowlog.h"
@@ -201,14 +203,16 @@ Next Dispatcher::run(Asked& asked) {
 }
 
 void Dispatcher::note_time(Asked& asked, std::uint64_t ticks) {
-  CommandCounters& counters = asked.lane.commands[asked.prepared.match.number];
-  counters.calls.add();
-  counters.ticks.add(ticks);
+  asked.lane.commands[asked.prepared.match.number].count_call(ticks);
   const std::int64_t threshold_us = services_.options.settings.slowlog_log_slower_than_us;
   if (threshold_us < 0 || asked.row().flags & Flag::skip_slowlog) return;
   const std::uint64_t took_us = microseconds_of(ticks);
   if (took_us < static_cast<std::uint64_t>(threshold_us)) [[likely]] return;
-  services_.slowlog.add(asked.lane.now_us / 1'000'000, took_us, asked.words, asked.client.address,
+  const bool has_secrets = asked.row().flags & Flag::touches_arguments;
+  const std::vector<std::string_view> shown =
+      has_secrets ? redacted(asked.words) : std::vector<std::string_view>{};
+  services_.slowlog.add(asked.lane.now_us / 1'000'000, took_us,
+                        has_secrets ? Words(shown) : asked.words, asked.client.address,
                         asked.client.name, services_.options.settings.slowlog_max_len);
 }
 
@@ -248,9 +252,7 @@ void Dispatcher::run_inner(Lane& lane, Client& client, const Command& row, Words
   // Nobody may come between the steps of a transaction or a script: the work is done to its end.
   while (call.work && !call.work->step(call)) {
   }
-  CommandCounters& counters = lane.commands[services_.registry.number_of(row)];
-  counters.calls.add();
-  counters.ticks.add(ticks_now() - begin);
+  lane.commands[services_.registry.number_of(row)].count_call(ticks_now() - begin);
 }
 
 LaneVisit::LaneVisit(Services& services, Lane& lane) : services_(services), lane_(lane) {

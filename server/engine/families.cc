@@ -11,7 +11,17 @@ std::span<const Family* const> all_families() {
       &keys,
       &expiry,
       &scan,
+      &connection,
+      &client_commands,
       &transactions,
+      &introspection,
+      &info_commands,
+      &latency_commands,
+      &memory_commands,
+      &slowlog_commands,
+      &monitor_commands,
+      &server_commands,
+      &debug_commands,
   };
   return kFamilies;
 }

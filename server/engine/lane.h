@@ -17,6 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "server/metrics/latency.h"
 #include "storage/turnstile.h"
 
 namespace larder::server {
@@ -40,12 +41,24 @@ class Counter {
   std::atomic<std::uint64_t> value_{0};
 };
 
-// Per command, as INFO commandstats says it. Indexed by the registry's number of the row.
+// Per command, as INFO commandstats and latencystats say it. Indexed by the registry's number of the row.
 struct CommandCounters {
   Counter calls;
   Counter ticks;     // engine/ticks.h turns them into time
   Counter rejected;  // refused by a gate
   Counter failed;    // ran and answered an error
+  std::unique_ptr<LatencyHistogram> latency;  // from the first call on; read only while the lanes stand still
+
+  void count_call(std::uint64_t took_ticks) {
+    calls.add();
+    ticks.add(took_ticks);
+    if (!latency) [[unlikely]] latency = std::make_unique<LatencyHistogram>();
+    latency->add(took_ticks);
+  }
+  void reset() {
+    for (Counter* counter : {&calls, &ticks, &rejected, &failed}) counter->reset();
+    latency.reset();
+  }
 };
 
 struct LaneCounters {

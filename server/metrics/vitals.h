@@ -1,8 +1,8 @@
-// Vitals: what INFO says of the process as a whole: who it is, since when it runs, how fast its counters rise, and the
-// most memory it ever used.
+// Vitals: what INFO says of the process as a whole: who it is, since when it runs, how fast its
+// counters rise, and the most memory it ever used.
 //
-// One loop's upkeep calls tick() as often as it likes; a sample is taken every kSampleMs of steady time.
-// Thread: any; guarded by mutex_. run_id and the start are frozen.
+// One loop's upkeep calls tick() as often as it likes; a sample is taken every kSampleMs of steady
+// time. Thread: any; guarded by mutex_. run_id and the start are frozen.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,11 @@ class Vitals {
 
   explicit Vitals(const storage::Clock& clock);
 
-  const std::string& run_id() const { return run_id_; }  // 40 hexadecimal digits, new at each start
+  // 40 hexadecimal digits each, new at each start: who this process is, and which history of
+  // changes it begins.
+  const std::string& run_id() const { return run_id_; }
+  const std::string& replication_id() const { return replication_id_; }
+  std::int64_t started_at_seconds() const { return started_wall_s_; }  // wall time
   std::int64_t uptime_seconds() const;
 
   void tick(const Services& services);
@@ -34,14 +38,16 @@ class Vitals {
     double commands_per_second = 0;
     double input_bytes_per_second = 0;
     double output_bytes_per_second = 0;
-    std::size_t peak_memory_bytes = 0;  // at least `used_now`
+    std::size_t peak_memory_bytes = 0;  // at least `used_now_bytes`
   };
-  Snapshot snapshot(std::size_t used_now);
+  Snapshot snapshot(std::size_t used_now_bytes);
 
  private:
   const storage::Clock& clock_;
   const std::string run_id_;
-  const std::int64_t started_ms_;
+  const std::string replication_id_;
+  const std::int64_t started_wall_s_;
+  const std::int64_t started_ms_;  // steady time
 
   storage::Mutex mutex_;
   std::int64_t sampled_ms_ GUARDED_BY(mutex_) = 0;

@@ -1,0 +1,59 @@
+#include "server/commands/client_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "server/engine/transaction.h"
+
+namespace larder::server {
+namespace {
+
+constexpr std::int64_t kSecondMs = 1000;
+
+// One letter a property, in Redis's order; N when there is nothing to say.
+std::string flags_of(const Client& client) {
+  const Transaction* transaction = client.transaction.get();
+  std::string flags;
+  if (client.monitors) flags += 'O';
+  if (transaction != nullptr && transaction->is_open()) flags += 'x';
+  if (client.is_paused) flags += 'b';
+  if (transaction != nullptr && transaction->is_raised()) flags += 'd';
+  if (client.close_after_reply) flags += 'c';
+  if (client.is_unix) flags += 'U';
+  if (client.no_evict) flags += 'e';
+  if (client.no_touch) flags += 'T';
+  return flags.empty() ? "N" : flags;
+}
+
+std::string last_command_of(const Client& client, const Registry& registry) {
+  return client.last_command == nullptr ? "NULL" : registry.full_name(*client.last_command);
+}
+
+}  // namespace
+
+bool is_client_word(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= '!' && c <= '~'; });
+}
+
+// The fields that speak of buffers Redis keeps apart (a fixed and a growing reply buffer, the words
+// of a command, the queue of MULTI) say 0 where we keep no such buffer.
+std::string client_line(const Client& client, const Registry& registry, std::int64_t now_ms) {
+  const Transaction* transaction = client.transaction.get();
+  const bool queues = transaction != nullptr && transaction->is_open();
+  return fmt::format(
+      "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 "
+      "multi={} watch={} qbuf={} qbuf-free={} argv-mem=0 multi-mem={} rbs=0 rbp=0 obl={} oll=0 "
+      "omem={} tot-mem={} events={} cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}",
+      client.id, client.address, client.local_address, client.socket, client.name,
+      std::max<std::int64_t>(0, now_ms - client.created_ms) / kSecondMs,
+      std::max<std::int64_t>(0, now_ms - client.active_ms) / kSecondMs, flags_of(client), client.db,
+      queues ? static_cast<std::int64_t>(transaction->queued().size()) : -1,
+      transaction == nullptr ? 0 : transaction->watched().size(), client.input_bytes,
+      client.input_free_bytes, transaction == nullptr ? 0 : transaction->queued_bytes(),
+      client.output_bytes, client.output_bytes, client.memory_bytes,
+      client.output_bytes == 0 ? "r" : "rw", last_command_of(client, registry), client.user,
+      client.protocol, client.library_name, client.library_version);
+}
+
+}  // namespace larder::server

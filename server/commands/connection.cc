@@ -1,0 +1,287 @@
+// Connections: who a client is, which version of RESP it speaks, which database it uses.
+#include <climits>
+
+#include "protocol/errors.h"
+#include "protocol/numbers.h"
+#include "server/commands/client_text.h"
+#include "server/engine/families.h"
+#include "server/engine/lane.h"
+#include "server/engine/monitors.h"
+#include "server/engine/transaction.h"
+#include "server/options.h"
+#include "server/version.h"
+
+namespace larder::server {
+namespace errors = protocol::errors;
+namespace {
+
+using enum Flag;
+
+constexpr std::string_view kOnlyUser = "default";
+
+// Takes as long for a wrong word as for the right one, whatever they have in common; only the
+// length of what was sent can be told.
+bool is_same_secret(std::string_view given, std::string_view secret) {
+  volatile unsigned difference = given.size() == secret.size() ? 0 : 1;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const char expected = secret.empty() ? '\0' : secret[i % secret.size()];
+    difference = difference | static_cast<unsigned char>(given[i] ^ expected);
+  }
+  return difference == 0;
+}
+
+bool may_enter(Call& call, std::string_view user, std::string_view password) {
+  const std::string& secret = call.services.options.settings.requirepass;
+  if (user == kOnlyUser && (secret.empty() || is_same_secret(password, secret))) {
+    call.client.authenticated = true;
+    call.client.user = kOnlyUser;
+    return true;
+  }
+  call.lane.counters.auth_failures.add();
+  return false;
+}
+
+// AUTH [username] password
+void auth(Call& call) {
+  if (call.words.size() > 3) return call.reply.error(errors::syntax);
+  const bool names_user = call.words.size() == 3;
+  if (!names_user && call.services.options.settings.requirepass.empty()) {
+    return call.reply.error(errors::auth_without_password);
+  }
+  const std::string_view user = names_user ? call.word(1) : kOnlyUser;
+  if (!may_enter(call, user, call.words.back())) return call.reply.error(errors::wrong_pass);
+  call.reply.ok();
+}
+
+struct HelloOptions {
+  std::string_view user;
+  std::string_view password;
+  bool signs_in = false;
+};
+
+void say_hello(Call& call) {
+  call.reply.version(call.client.protocol);
+  call.reply.map(7);
+  call.reply.bulk("server");
+  call.reply.bulk("redis");  // clients compare this word
+  call.reply.bulk("version");
+  call.reply.bulk(kRedisVersion);
+  call.reply.bulk("proto");
+  call.reply.integer(call.client.protocol);
+  call.reply.bulk("id");
+  call.reply.integer(static_cast<std::int64_t>(call.client.id));
+  call.reply.bulk("mode");
+  call.reply.bulk("standalone");
+  call.reply.bulk("role");
+  call.reply.bulk("master");
+  call.reply.bulk("modules");
+  call.reply.array(0);
+}
+
+// The options behind the version. A name is taken at once, as Redis does, even if a later option is
+// wrong.
+HelloOptions hello_options(Call& call, Args& args) {
+  HelloOptions options;
+  while (args.more()) {
+    const std::string_view option = args.take();
+    if (protocol::same_word(option, "AUTH") && args.left() >= 2) {
+      options.user = args.take();
+      options.password = args.take();
+      options.signs_in = true;
+    } else if (protocol::same_word(option, "SETNAME") && args.left() >= 1) {
+      const std::string_view name = args.take();
+      if (!is_client_word(name)) {
+        args.fail(errors::bad_client_name);
+      } else {
+        call.client.name = name;
+      }
+    } else {
+      args.fail(errors::hello_syntax(option));
+    }
+  }
+  return options;
+}
+
+// HELLO [protover [AUTH username password] [SETNAME clientname]]
+void hello(Call& call) {
+  Args args = call.args_from(1);
+  int version = 0;
+  if (args.more()) {
+    const std::int64_t asked = args.integer(errors::proto_not_an_integer);
+    if (!args.failed() && (asked < 2 || asked > 3)) args.fail(errors::no_proto);
+    version = static_cast<int>(asked);
+  }
+  const HelloOptions options = hello_options(call, args);
+  if (!args.finish()) return call.reply.error(args.problem());
+  if (options.signs_in && !may_enter(call, options.user, options.password)) {
+    return call.reply.error(errors::wrong_pass);
+  }
+  if (!call.client.authenticated && !call.services.options.settings.requirepass.empty()) {
+    return call.reply.error(errors::hello_needs_auth);
+  }
+  if (version != 0) call.client.protocol = version;
+  say_hello(call);
+}
+
+// SELECT index
+void select(Call& call) {
+  const auto db = protocol::parse_integer(call.word(1));
+  if (!db) return call.reply.error(errors::not_an_integer);
+  if (*db < INT_MIN || *db > INT_MAX) {
+    return call.reply.error(errors::out_of_range_between(INT_MIN, INT_MAX));
+  }
+  const auto databases = call.services.options.settings.databases;
+  if (*db < 0 || static_cast<std::uint64_t>(*db) >= databases) {
+    return call.reply.error(errors::bad_db_index);
+  }
+  call.client.db = static_cast<std::uint32_t>(*db);
+  call.keys.select(call.client.db);
+  call.reply.ok();
+}
+
+// PING [message]
+void ping(Call& call) {
+  if (call.words.size() > 2) return call.reply.error(errors::wrong_arity("ping"));
+  if (call.words.size() == 2) return call.reply.bulk(call.word(1));
+  call.reply.simple("PONG");
+}
+
+// ECHO message
+void echo(Call& call) {
+  call.reply.bulk(call.word(1));
+}
+
+void quit(Call& call) {
+  call.client.close_after_reply = true;
+  call.reply.ok();
+}
+
+// RESET: the connection as it was when it was made, so that a pool can hand it on.
+void reset(Call& call) {
+  Client& client = call.client;
+  client.transaction.reset();
+  call.services.monitors.remove(client);
+  client.name.clear();
+  client.user = kOnlyUser;
+  client.authenticated = call.services.options.settings.requirepass.empty();
+  client.db = 0;
+  client.protocol = 2;
+  client.reply_mode = ReplyMode::on;
+  client.no_evict = false;
+  client.no_touch = false;
+  call.reply.version(client.protocol);
+  call.reply.simple("RESET");
+}
+
+// WAIT numreplicas timeout: how many replicas have the last write. There are none, and no use in
+// waiting for them.
+void wait(Call& call) {
+  Args args = call.args_from(1);
+  args.integer();
+  const std::int64_t timeout_ms = args.integer(errors::bad_timeout);
+  if (!args.failed() && timeout_ms < 0) args.fail(errors::negative_timeout);
+  if (!args.finish()) return call.reply.error(args.problem());
+  call.reply.integer(0);
+}
+
+// READONLY, READWRITE: for replicas of a cluster.
+void needs_cluster(Call& call) {
+  call.reply.error(errors::no_cluster);
+}
+
+constexpr Command table[] = {
+    {.name = "AUTH",
+     .arity = at_least(2),
+     .keys = no_keys(),
+     .flags = no_script | loading | stale | fast | no_auth | allow_busy | touches_arguments,
+     .run = auth,
+     .summary = "Sign in",
+     .since = "1.0.0",
+     .syntax = "[username] password",
+     .complexity = "O(1)"},
+    {.name = "HELLO",
+     .arity = at_least(1),
+     .keys = no_keys(),
+     .flags = no_script | loading | stale | fast | no_auth | allow_busy | touches_arguments,
+     .run = hello,
+     .summary = "Agree on the version of RESP, and sign in",
+     .since = "6.0.0",
+     .syntax = "[protover [AUTH username password] [SETNAME clientname]]",
+     .complexity = "O(1)"},
+    {.name = "SELECT",
+     .arity = exactly(2),
+     .keys = no_keys(),
+     .flags = loading | stale | fast,
+     .run = select,
+     .summary = "Use another database on this connection",
+     .since = "1.0.0",
+     .syntax = "index",
+     .complexity = "O(1)"},
+    {.name = "PING",
+     .arity = at_least(1),
+     .keys = no_keys(),
+     .flags = fast,
+     .run = ping,
+     .summary = "Ask whether the server is there",
+     .since = "1.0.0",
+     .syntax = "[message]",
+     .complexity = "O(1)",
+     .tips = "request_policy:all_shards response_policy:all_succeeded"},
+    {.name = "ECHO",
+     .arity = exactly(2),
+     .keys = no_keys(),
+     .flags = loading | stale | fast,
+     .run = echo,
+     .summary = "Hear back what was said",
+     .since = "1.0.0",
+     .syntax = "message",
+     .complexity = "O(1)"},
+    {.name = "QUIT",
+     .arity = at_least(1),
+     .keys = no_keys(),
+     .flags = no_script | loading | stale | fast | no_auth | allow_busy | control,
+     .run = quit,
+     .summary = "Close the connection",
+     .since = "1.0.0",
+     .complexity = "O(1)"},
+    {.name = "RESET",
+     .arity = exactly(1),
+     .keys = no_keys(),
+     .flags = no_script | loading | stale | fast | no_auth | allow_busy | control,
+     .run = reset,
+     .summary = "Make the connection as it was when it was new",
+     .since = "6.2.0",
+     .complexity = "O(1)"},
+    {.name = "WAIT",
+     .arity = exactly(3),
+     .keys = no_keys(),
+     .flags = no_script,
+     .run = wait,
+     .summary = "Wait until replicas have the last write (there are none)",
+     .since = "3.0.0",
+     .syntax = "numreplicas timeout",
+     .complexity = "O(1)",
+     .tips = "request_policy:all_shards response_policy:agg_min"},
+    {.name = "READONLY",
+     .arity = exactly(1),
+     .keys = no_keys(),
+     .flags = loading | stale | fast,
+     .run = needs_cluster,
+     .summary = "Read from a replica of a cluster",
+     .since = "3.0.0",
+     .complexity = "O(1)"},
+    {.name = "READWRITE",
+     .arity = exactly(1),
+     .keys = no_keys(),
+     .flags = loading | stale | fast,
+     .run = needs_cluster,
+     .summary = "Read from the primary of a cluster again",
+     .since = "3.0.0",
+     .complexity = "O(1)"},
+};
+
+}  // namespace
+
+const Family connection{"connection", table};
+
+}  // namespace larder::server
