@@ -1,17 +1,18 @@
 // SCAN and KEYS: looking at all keys without making anybody wait.
 //
 // Both walk the store by its cursor, kKeysPerStep keys at a time, and let the loop serve its other
-// clients in between. What they find is harvested into chunks of packed bytes, one a step, and said
-// when the number is known.
+// clients in between. What they find is harvested into chunks of packed bytes, and said when the
+// number is known.
 //
 // SCAN answers one batch. A COUNT larger than a step is walked in several; the batch ends early
 // once it has grown to kBatchBytes, which its contract allows: COUNT is a wish. KEYS walks to the
-// end and answers everything, up to the size at which the reply would be refused anyway
-// (client-output-buffer-limit).
+// end and answers everything, some chunks a step, up to the size at which the reply would be
+// refused anyway (client-output-buffer-limit).
 //
 // Promise: what is there from the first step to the last is found. Keys that come or go meanwhile
 // may be in or out; a key may be found twice if many were deleted meanwhile. Inside EXEC and
-// scripts the steps follow each other at once. Thread: loop.
+// scripts the steps follow each other at once.
+// Thread: loop.
 #include <algorithm>
 #include <limits>
 #include <memory>
@@ -34,6 +35,8 @@ using storage::Value;
 
 // About a hundred microseconds of walking.
 constexpr std::size_t kKeysPerStep = 1024;
+// Chunks of the reply of KEYS that one step says; about as much work.
+constexpr std::size_t kHarvestsPerStep = 8;
 constexpr std::size_t kDefaultCount = 10;  // Redis's
 // A batch of a SCAN is not asked to be larger.
 constexpr std::size_t kBatchBytes = 4 << 20;
@@ -78,23 +81,31 @@ class Walk {
 
   // Looks at about `count` keys. Answers how many it has looked at.
   std::size_t go_on(Call& call, std::size_t count) {
-    Harvest harvest;
+    if (harvests_.empty() || harvests_.back().count() >= kKeysPerStep) harvests_.emplace_back();
+    Harvest& harvest = harvests_.back();
+    const std::size_t bytes_before = harvest.bytes();
     std::size_t seen = 0;
     cursor_ = call.keys.scan(cursor_, count, [&](std::string_view name, const Value& value) {
       ++seen;
-      if (filter_.admits(name, value)) harvest.add(name);
+      if (!filter_.admits(name, value)) return;
+      harvest.add(name);
+      ++found_;
     });
-    found_ += harvest.count();
-    bytes_ += harvest.bytes();
-    if (harvest.count() != 0) harvests_.push_back(std::move(harvest));
+    bytes_ += harvest.bytes() - bytes_before;
     return seen;
   }
   bool is_done() const { return cursor_ == 0; }
   std::uint64_t cursor() const { return cursor_; }
   std::size_t bytes() const { return bytes_; }
-  void say(Reply& reply) const {
-    reply.array(found_);
-    for (const Harvest& harvest : harvests_) harvest.say(reply);
+
+  // Says how many were found, then what: up to `most` harvests a call. True when all is said.
+  bool say(Reply& reply, std::size_t most) {
+    if (said_ == 0) reply.array(found_);
+    for (; most > 0 && said_ < harvests_.size(); --most) {
+      // Taken out: what is said takes no memory twice.
+      std::exchange(harvests_[said_++], {}).say(reply);
+    }
+    return said_ == harvests_.size();
   }
 
  private:
@@ -102,7 +113,8 @@ class Walk {
   std::uint64_t cursor_;
   std::size_t found_ = 0;
   std::size_t bytes_ = 0;
-  std::vector<Harvest> harvests_;
+  std::vector<Harvest> harvests_;  // full ones, and the one being filled
+  std::size_t said_ = 0;
 };
 
 class ScanWork final : public Work {
@@ -119,7 +131,7 @@ class ScanWork final : public Work {
     char digits[protocol::kIntegerChars];
     call.reply.array(2);
     call.reply.bulk({digits, protocol::write_unsigned(digits, walk_.cursor())});
-    walk_.say(call.reply);
+    walk_.say(call.reply, std::numeric_limits<std::size_t>::max());
     return true;
   }
 
@@ -134,19 +146,20 @@ class KeysWork final : public Work {
       : walk_(0, {.pattern = std::string(pattern), .type = {}}) {}
 
   bool step(Call& call) override {
+    if (walked_) return walk_.say(call.reply, kHarvestsPerStep);
     walk_.go_on(call, kKeysPerStep);
     const std::size_t most_bytes = call.services.options.settings.output_buffer_hard_limit;
     if (most_bytes != 0 && walk_.bytes() > most_bytes) {
       call.reply.error(errors::too_many_keys);
       return true;
     }
-    if (!walk_.is_done()) return false;
-    walk_.say(call.reply);
-    return true;
+    walked_ = walk_.is_done();
+    return walked_ && walk_.say(call.reply, kHarvestsPerStep);
   }
 
  private:
   Walk walk_;
+  bool walked_ = false;
 };
 
 void start(Call& call, std::unique_ptr<Work> work) {
