@@ -59,8 +59,7 @@ TEST_CASE("INCRBYFLOAT adds as people do") {
   CHECK(larder("INCR e") == "5201");
   CHECK(larder("INCRBYFLOAT f abc") == kNotAFloat);
   CHECK(larder("INCRBYFLOAT f nan") == kNotAFloat);
-  CHECK(larder("INCRBYFLOAT f inf") ==
-        "(error) ERR increment would produce NaN or Infinity");
+  CHECK(larder("INCRBYFLOAT f inf") == "(error) ERR increment would produce NaN or Infinity");
   larder("SET text abc");
   CHECK(larder("INCRBYFLOAT text 1") == kNotAFloat);
 }
