@@ -275,8 +275,8 @@ void getrange(Call& call) {
     // first byte.
     if (start < 0 && end < 0 && start > end) return call.reply.bulk("");
     const std::int64_t first = std::max<std::int64_t>(start < 0 ? start + size : start, 0);
-    const std::int64_t last =
-        std::min(std::max<std::int64_t>(end < 0 ? end + size : end, 0), size - 1);
+    const std::int64_t last = std::min(std::max<std::int64_t>(end < 0 ? end + size : end, 0),
+                                       size - 1);
     if (first > last) return call.reply.bulk("");
     answer_part(call.reply, bytes, static_cast<std::size_t>(first),
                 static_cast<std::size_t>(last - first + 1));
@@ -291,7 +291,7 @@ constexpr Command table[] = {
      .keys = first_key(),
      .flags = writes | may_grow,
      .run = set,
-     .summary = "Stores a string under a key, whatever was there before",
+     .summary = "Store a string under a key, whatever was there before",
      .since = "1.0.0",
      .syntax = "key value [NX|XX] [GET] [EX seconds|PX milliseconds|EXAT unix-time-seconds|"
                "PXAT unix-time-milliseconds|KEEPTTL]",
@@ -311,7 +311,7 @@ constexpr Command table[] = {
      .keys = first_key(),
      .flags = writes | may_grow | fast,
      .run = getset,
-     .summary = "Stores a string and answers the one it replaces",
+     .summary = "Store a string and say the one it replaces",
      .since = "1.0.0",
      .syntax = "key value",
      .complexity = "O(1)",
@@ -321,7 +321,7 @@ constexpr Command table[] = {
      .keys = first_key(),
      .flags = writes | fast,
      .run = getdel,
-     .summary = "Answers the string a key holds and removes the key",
+     .summary = "Say the string a key holds and remove the key",
      .since = "6.2.0",
      .syntax = "key",
      .complexity = "O(1)",
@@ -331,7 +331,7 @@ constexpr Command table[] = {
      .keys = first_key(),
      .flags = writes | fast,
      .run = getex,
-     .summary = "Answers the string a key holds and sets or clears its time to live",
+     .summary = "Say the string a key holds and set or clear its time to live",
      .since = "6.2.0",
      .syntax = "key [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT "
                "unix-time-milliseconds|PERSIST]",
@@ -342,7 +342,7 @@ constexpr Command table[] = {
      .keys = first_key(),
      .flags = writes | may_grow | fast,
      .run = setnx,
-     .summary = "Stores a string unless the key is there already",
+     .summary = "Store a string unless the key is there already",
      .since = "1.0.0",
      .syntax = "key value",
      .complexity = "O(1)",
@@ -352,7 +352,7 @@ constexpr Command table[] = {
      .keys = first_key(),
      .flags = writes | may_grow,
      .run = setex,
-     .summary = "Stores a string that lives for some seconds",
+     .summary = "Store a string that lives for some seconds",
      .since = "2.0.0",
      .syntax = "key seconds value",
      .complexity = "O(1)",
@@ -362,7 +362,7 @@ constexpr Command table[] = {
      .keys = first_key(),
      .flags = writes | may_grow,
      .run = psetex,
-     .summary = "Stores a string that lives for some milliseconds",
+     .summary = "Store a string that lives for some milliseconds",
      .since = "2.6.0",
      .syntax = "key milliseconds value",
      .complexity = "O(1)",
@@ -382,7 +382,7 @@ constexpr Command table[] = {
      .keys = every_second(),
      .flags = writes | may_grow,
      .run = mset,
-     .summary = "Stores several strings in one step",
+     .summary = "Store several strings in one step",
      .since = "1.0.1",
      .syntax = "key value [key value ...]",
      .complexity = "O(N) where N is the number of keys",
@@ -393,7 +393,7 @@ constexpr Command table[] = {
      .keys = every_second(),
      .flags = writes | may_grow,
      .run = msetnx,
-     .summary = "Stores several strings, or none if one of the keys is there already",
+     .summary = "Store several strings, or none if one of the keys is there already",
      .since = "1.0.1",
      .syntax = "key value [key value ...]",
      .complexity = "O(N) where N is the number of keys",
@@ -404,7 +404,7 @@ constexpr Command table[] = {
      .keys = first_key(),
      .flags = writes | may_grow | fast,
      .run = append,
-     .summary = "Adds bytes to the end of a string; makes the key if need be",
+     .summary = "Add bytes to the end of a string; make the key if need be",
      .since = "2.0.0",
      .syntax = "key value",
      .complexity = "O(N) where N is the number of bytes added, at worst the length of the result",
@@ -424,7 +424,7 @@ constexpr Command table[] = {
      .keys = first_key(),
      .flags = writes | may_grow,
      .run = setrange,
-     .summary = "Overwrites bytes of a string from an offset on, zeros in between; makes the key "
+     .summary = "Overwrite bytes of a string from an offset on, zeros in between; make the key "
                 "if need be",
      .since = "2.2.0",
      .syntax = "key offset value",
