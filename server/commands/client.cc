@@ -375,8 +375,8 @@ constexpr Command subcommands[] = {
      .summary = "Close connections",
      .since = "2.4.0",
      .syntax = "<ip:port|<[ID client-id]|[TYPE <NORMAL|MASTER|SLAVE|REPLICA|PUBSUB>]|"
-               "[USER username]|[ADDR ip:port]|[LADDR ip:port]|[SKIPME yes/no]|[MAXAGE maxage] "
-               "...>>",
+               "[USER username]|[ADDR ip:port]|[LADDR ip:port]|[SKIPME yes/no]|[MAXAGE maxage]> "
+               "...>",
      .complexity = "O(N) where N is the number of connections"},
     {.name = "LIST",
      .arity = at_least(2),

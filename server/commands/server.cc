@@ -152,6 +152,7 @@ constexpr Command cluster_row(std::string_view name, Arity arity, std::string_vi
 // each.
 constexpr Command cluster_subcommands[] = {
     cluster_row("COUNTKEYSINSLOT", exactly(3), "How many keys a slot has", "3.0.0", "slot", ""),
+    cluster_row("HELP", exactly(2), "Print what the subcommands are", "5.0.0", "", ""),
     cluster_row("GETKEYSINSLOT", exactly(4), "Keys of a slot", "3.0.0", "slot count"),
     cluster_row("INFO", exactly(2), "The state of the cluster", "3.0.0"),
     cluster_row("KEYSLOT", exactly(3), "The slot of a key", "3.0.0", "key:string", ""),

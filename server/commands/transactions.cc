@@ -100,7 +100,7 @@ void run_queued(Call& call, Transaction& transaction, const storage::HeldShards*
   std::vector<std::string_view> words;
   for (const Transaction::Queued& one : queued) {
     words.assign(one.words.begin(), one.words.end());
-    if (call.services.monitors.any() && !(one.row->flags & skip_monitor)) {
+    if (call.services.monitors.any() && !(one.row->flags & (skip_monitor | admin))) {
       call.services.monitors.show(call.lane.now_us, call.client, words,
                                   one.row->flags & touches_arguments, false);
     }
@@ -140,19 +140,22 @@ constexpr Command table[] = {
      .flags = no_script | loading | stale | fast | control | allow_busy,
      .run = multi,
      .summary = "Starts a transaction.",
-     .since = "1.2.0"},
+     .since = "1.2.0",
+     .complexity = "O(1)"},
     {.name = "EXEC",
      .arity = exactly(1),
      .flags = no_script | loading | stale | skip_slowlog | control | runs_queue,
      .run = exec,
      .summary = "Executes all commands in a transaction.",
-     .since = "1.2.0"},
+     .since = "1.2.0",
+     .complexity = "Depends on commands in the transaction"},
     {.name = "DISCARD",
      .arity = exactly(1),
      .flags = no_script | loading | stale | fast | control | allow_busy,
      .run = discard,
      .summary = "Discards a transaction.",
-     .since = "2.0.0"},
+     .since = "2.0.0",
+     .complexity = "O(N) where N is the number of queued commands"},
     {.name = "WATCH",
      .arity = at_least(2),
      .keys = all_words(),
@@ -160,13 +163,16 @@ constexpr Command table[] = {
      .run = watch,
      .summary = "Monitors changes to keys to determine the execution of a transaction.",
      .since = "2.2.0",
-     .syntax = "key [key ...]"},
+     .syntax = "key [key ...]",
+     .complexity = "O(1) for every key",
+     .access = Access::ro},
     {.name = "UNWATCH",
      .arity = exactly(1),
      .flags = no_script | loading | stale | fast | allow_busy,
      .run = unwatch,
      .summary = "Forgets about watched keys of a transaction.",
-     .since = "2.2.0"},
+     .since = "2.2.0",
+     .complexity = "O(1)"},
 };
 
 }  // namespace

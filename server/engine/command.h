@@ -41,7 +41,7 @@ enum class Flag : std::uint32_t {
   control = 1 << 11,      // runs at once even while MULTI queues (EXEC, DISCARD, MULTI, WATCH, RESET, QUIT)
   all_keys = 1 << 12,     // looks at keys it does not name (KEYS, SCAN, DBSIZE): EXEC with it holds everything
   exclusive = 1 << 13,    // runs with every loop held off
-  skip_monitor = 1 << 14, // not shown to MONITOR
+  skip_monitor = 1 << 14, // not shown to MONITOR (nor are admin rows)
   skip_slowlog = 1 << 15, // not in the slow log
   blocking = 1 << 16,     // may wait
   pubsub = 1 << 17,

@@ -167,7 +167,7 @@ Next Dispatcher::run(Asked& asked) {
   client.active_ms = asked.now_ms();
   ++client.commands;
   asked.lane.counters.commands.add();
-  if (services_.monitors.any() && !(row.flags & Flag::skip_monitor)) [[unlikely]] {
+  if (services_.monitors.any() && !(row.flags & (Flag::skip_monitor | Flag::admin))) [[unlikely]] {
     services_.monitors.show(asked.lane.now_us, client, asked.words,
                             row.flags & Flag::touches_arguments, false);
   }

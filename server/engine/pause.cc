@@ -45,6 +45,7 @@ void Pause::wake_if_over(std::int64_t now_ms) {
 void Pause::wake_all() {
   const storage::MutexLock lock(mutex_);
   for (Client* client : std::exchange(held_back_, {})) {
+    client->is_paused = false;
     if (client->link != nullptr) client->link->resume();
   }
 }

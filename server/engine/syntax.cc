@@ -188,7 +188,11 @@ class Parser {
       inside.is_optional = true;
       return inside;
     }
-    if (lexer_.eat("<")) return bracket(">");
+    if (lexer_.eat("<")) {
+      Argument inside = bracket(">");
+      inside.is_multiple = lexer_.eat("...");
+      return inside;
+    }
     const std::string_view word = lexer_.take();
     ensure(!word.empty() && word != "]" && word != ">" && word != "|",
            "a syntax line has brackets that match and alternatives that are there");

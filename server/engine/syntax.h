@@ -4,7 +4,7 @@
 //
 //     key value [NX|XX] [GET] [EX seconds|PX milliseconds|KEEPTTL]
 //     key [key ...]      key value [key value ...]      [GET pattern [GET pattern ...]]
-//     <ip:port|[ID client-id] [SKIPME yes/no]>          increment:double
+//     <ip:port|<[ID client-id]|[SKIPME yes/no]> ...>    increment:double
 //
 // and COMMAND DOCS wants a tree of named, typed arguments, from which redis-cli makes its hints.
 // Upper case is a token that is typed as it stands; lower case names an argument, whose type

@@ -78,6 +78,9 @@ TEST_CASE("outside of brackets a bar joins the two words beside it") {
 TEST_CASE("angle brackets group without making optional") {
   CHECK(tree("<ip:port|[ID client-id]>") ==
         "ip:port_client-id:oneof(ip:port:string client-id:integer@ID?)");
+  CHECK(tree("<ip:port|<[ID client-id]|[USER username]> ...>") ==
+        "ip:port_client-id_username:oneof(ip:port:string "
+        "client-id_username:oneof*(client-id:integer@ID? username:string@USER?))");
   CHECK(tree("[TYPE <NORMAL|PUBSUB>]") ==
         "normal_pubsub:oneof@TYPE?(normal:pure-token@NORMAL pubsub:pure-token@PUBSUB)");
 }
