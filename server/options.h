@@ -53,6 +53,7 @@ struct Settings {
 
   // Security.
   std::string requirepass;
+  std::string enable_debug_command = "local";  // no, yes, or local: from this machine only
 
   // Scripts and logs.
   std::int64_t busy_reply_threshold_ms = 5000;   // lua-time-limit

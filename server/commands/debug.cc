@@ -1,10 +1,10 @@
 // DEBUG: for tests and for the curious. Exclusive, since SLEEP stops the whole server, as it does
 // in Redis.
+#include <fmt/format.h>
+
 #include <chrono>
 #include <string>
 #include <thread>
-
-#include <fmt/format.h>
 
 #include "protocol/errors.h"
 #include "protocol/numbers.h"
@@ -77,9 +77,23 @@ void help(Call& call) {
   for (const std::string_view line : kLines) call.reply.simple(line);
 }
 
+bool is_local(const Client& client) {
+  const std::string_view address = client.address;
+  return client.is_unix || client.link == nullptr || address.starts_with("127.") ||
+         address.starts_with("[::1]:") || address.starts_with("::1:");
+}
+
+bool is_allowed(const Call& call) {
+  const std::string& who = call.services.options.settings.enable_debug_command;
+  return who == "yes" || (who == "local" && is_local(call.client));
+}
+
 // The subcommands are no rows: Redis tells of none either, and answers a wrong one in its own
 // words.
 void debug(Call& call) {
+  if (!is_allowed(call)) {
+    return call.reply.error(errors::command_disabled("DEBUG", "enable-debug-command"));
+  }
   const std::string_view what = call.word(1);
   const std::size_t words = call.words.size();
   if (protocol::same_word(what, "HELP") && words == 2) return help(call);
