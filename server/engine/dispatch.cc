@@ -56,6 +56,7 @@ void Dispatcher::refuse(Asked& asked, std::string_view error) {
   std::string aborted;
   if (row != nullptr && row->flags & Flag::runs_queue) {
     if (asked.is_queueing()) asked.client.transaction->close();
+    if (error.starts_with("ERR ")) error.remove_prefix(4);
     aborted = "EXECABORT Transaction discarded because of: " + std::string(error);
     error = aborted;
   }
