@@ -174,6 +174,15 @@ TEST_CASE("OutputBuffer keeps a few chunks and gives the rest back") {
   CHECK(unsent(out) == "again");
 }
 
+TEST_CASE("OutputBuffer of a client that reads everything stays one chunk") {
+  OutputBuffer out;
+  for (int i = 0; i < 1000; ++i) {
+    out.append(std::string(100, 'x'));
+    out.consume(out.size_bytes());
+  }
+  CHECK(out.capacity_bytes() == OutputBuffer::kChunkBytes);
+}
+
 TEST_CASE("OutputBuffer gathers no more pieces than it is asked for") {
   int releases = 0;
   OutputBuffer out;

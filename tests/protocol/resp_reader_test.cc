@@ -112,6 +112,7 @@ TEST_CASE("each protocol error has Redis's text") {
   CHECK(problem_of("*1\r\n\r\n") == "ERR Protocol error: expected '$', got '\r'");
   CHECK(problem_of("*1\r\n$-1\r\n") == "ERR Protocol error: invalid bulk length");
   CHECK(problem_of("*1\r\n$\r\nab\r\nc") == "ERR Protocol error: invalid bulk length");
+  CHECK(problem_of("*1\r\n$003\r\nabc\r\n") == "ERR Protocol error: invalid bulk length");
   CHECK(problem_of("*1\r\n$ 1\r\n") == "ERR Protocol error: invalid bulk length");
   CHECK(problem_of("*1\r\n$536870913\r\n") == "ERR Protocol error: invalid bulk length");
   CHECK(read("*1\r\n$536870912\r\n").status == Status::need_more);
@@ -130,6 +131,18 @@ TEST_CASE("lines without an end are refused at 64 KiB and not before") {
   CHECK(read("*" + digits.substr(1)).status == Status::need_more);
   CHECK(problem_of("*" + digits) == "ERR Protocol error: too big mbulk count string");
   CHECK(problem_of("*1\r\n$" + digits) == "ERR Protocol error: too big bulk count string");
+}
+
+TEST_CASE("a word over the limit is refused though all of it is there") {
+  RespReader::Limits limits;
+  limits.max_bulk_bytes = 200;
+  CHECK(read(encoded({std::string(200, 'w')}), limits).status == Status::complete);
+  CHECK(problem_of(encoded({std::string(201, 'w')}), limits) ==
+        "ERR Protocol error: invalid bulk length");
+  limits.max_words = 100;
+  CHECK(read(encoded(Request(100, "w")), limits).status == Status::complete);
+  CHECK(problem_of(encoded(Request(101, "w")), limits) ==
+        "ERR Protocol error: invalid multibulk length");
 }
 
 TEST_CASE("a NUL hides the rest of its line") {
@@ -291,6 +304,17 @@ TEST_CASE("the reader agrees with the model on random traffic in random pieces")
     REQUIRE(read(bytes, limits) == expected);
     REQUIRE(read_in_pieces(bytes, sizes, limits, 1 + chance() % 3) == expected);
   }
+}
+
+TEST_CASE("a batch grows for a long request behind short ones") {
+  std::string bytes;
+  for (int i = 0; i < 60; ++i) bytes += "*1\r\n$4\r\nPING\r\n";
+  const Request longer(200, "word");
+  const Outcome outcome = read(bytes + encoded(longer) + "PING\r\n");
+  REQUIRE(outcome.requests.size() == 62);
+  CHECK(outcome.requests[59] == Request{"PING"});
+  CHECK(outcome.requests[60] == longer);
+  CHECK(outcome.requests[61] == Request{"PING"});
 }
 
 TEST_CASE("a batch gives back what an unusual request took") {
