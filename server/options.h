@@ -67,14 +67,17 @@ class Options {
   Options();
 
   Settings settings;
+  std::string file;  // the config file it was read from, absolute; empty: none
 
   using Pair = std::pair<std::string, std::string>;
   // CONFIG GET: every directive one of the globs matches, each once, with its value as redis.conf would say it.
   std::vector<Pair> matching(std::span<const std::string_view> globs) const;
   // CONFIG SET: all or none. The error text a user reads (without "ERR "), or nothing. `applied` hooks have run.
   std::optional<std::string> set(std::span<const std::pair<std::string_view, std::string_view>> changes);
-  // Called after a live change of that directive ("maxmemory", "maxmemory-policy"…); throws std::runtime_error with a
-  // sentence to refuse it, in which case everything is put back.
+  // CONFIG REWRITE: the file it was read from says what is in force now; comments and order stay. The error text, or
+  // nothing.
+  std::optional<std::string> rewrite() const;
+  // Called after a live change of that directive ("maxmemory", "maxmemory-policy"…).
   void when_changed(std::string directive, std::function<void()> hook);
 
  private:

@@ -177,16 +177,16 @@ std::optional<std::string> Store::random_key(std::uint32_t db, std::int64_t now_
   return found;
 }
 
-void Store::prefetch(std::uint32_t db, std::span<const Key> keys) const {
-  const auto database_of = [&](const Key& key) {
-    return cells_[shard_of(key)]->shard.database(db);
+void Store::prefetch(std::span<const Fetch> fetches) const {
+  const auto database_of = [&](const Fetch& fetch) {
+    return cells_[shard_of(fetch.hash)]->shard.database(fetch.db);
   };
-  for (const Key& key : keys) __builtin_prefetch(cells_[shard_of(key)].get());
-  for (const Key& key : keys) {
-    if (const Shard::Database* there = database_of(key)) there->table.prefetch_bucket(key.hash);
+  for (const Fetch& fetch : fetches) __builtin_prefetch(cells_[shard_of(fetch.hash)].get());
+  for (const Fetch& fetch : fetches) {
+    if (const Shard::Database* there = database_of(fetch)) there->table.prefetch_bucket(fetch.hash);
   }
-  for (const Key& key : keys) {
-    if (const Shard::Database* there = database_of(key)) there->table.prefetch_entry(key.hash);
+  for (const Fetch& fetch : fetches) {
+    if (const Shard::Database* there = database_of(fetch)) there->table.prefetch_entry(fetch.hash);
   }
 }
 

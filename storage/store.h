@@ -76,8 +76,9 @@ class Store {
   Store& operator=(const Store&) = delete;
 
   Key key(std::string_view bytes) const { return {bytes, hash_bytes(bytes, rules_.seed)}; }
-  std::size_t shard_of(const Key& key) const {
-    return shard_shift_ == 64 ? 0 : static_cast<std::size_t>(key.hash >> shard_shift_);
+  std::size_t shard_of(const Key& key) const { return shard_of(key.hash); }
+  std::size_t shard_of(std::uint64_t hash) const {
+    return shard_shift_ == 64 ? 0 : static_cast<std::size_t>(hash >> shard_shift_);
   }
   Cell& cell_of(const Key& key) { return *cells_[shard_of(key)]; }
   Cell& cell(std::size_t shard) { return *cells_[shard]; }
@@ -120,8 +121,13 @@ class Store {
   std::optional<std::string> random_key(std::uint32_t db, std::int64_t now_ms,
                                         const HeldShards* held);
 
+  // A key that will be visited soon.
+  struct Fetch {
+    std::uint32_t db;
+    std::uint64_t hash;
+  };
   // Fetches shards, then buckets, then entries, so that the visits that follow find them in the cache.
-  void prefetch(std::uint32_t db, std::span<const Key> keys) const;
+  void prefetch(std::span<const Fetch> fetches) const;
 
   // See Keyspace::scan. The cursor holds the shard in its low bits, the table's own cursor above.
   template <class Visitor>

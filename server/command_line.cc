@@ -1,0 +1,117 @@
+// Where options come from at start: the command line (CLI11), and the config file it may name. The command line wins, so
+// it is read first to find the file, then laid over what the file said.
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+
+#include "protocol/line_words.h"
+#include "server/machine.h"
+#include "server/options.h"
+#include "server/options_table.h"
+#include "server/version.h"
+
+namespace larder::server {
+namespace {
+
+// The share of the machine's or container's memory that a server without a limit of its own takes.
+constexpr double kMemoryShare = 0.75;
+
+struct Given {
+  const Option* option;
+  std::vector<std::string> words;
+};
+
+void apply(const Option& option, Settings& settings, const std::vector<std::string>& words,
+           const std::string& where) {
+  const std::vector<std::string_view> views(words.begin(), words.end());
+  const auto problem = parse_option(option, settings, views);
+  if (problem) {
+    throw std::runtime_error(fmt::format("{}: {}: {}", where, option.name, *problem));
+  }
+  if (option.name == "maxmemory") settings.maxmemory_given = true;
+}
+
+void read_line(Settings& settings, std::string_view line, const std::string& where) {
+  std::vector<std::string> words;
+  protocol::LineWords split(line);
+  for (;;) {
+    const auto step = split.next();
+    if (step == protocol::LineWords::Step::unbalanced) {
+      throw std::runtime_error(where + ": unbalanced quotes");
+    }
+    if (step == protocol::LineWords::Step::end) break;
+    words.emplace_back(split.word());
+  }
+  if (words.empty() || words[0].starts_with('#')) return;
+  const Option* option = find_option(words[0]);
+  if (option == nullptr || option->change == Change::fixed) {
+    if (option == nullptr && !is_foreign_directive(words[0])) {
+      throw std::runtime_error(fmt::format("{}: unknown directive '{}'", where, words[0]));
+    }
+    fmt::print(stderr, "larder: {}: '{}' means nothing here and is passed over\n", where, words[0]);
+    return;
+  }
+  apply(*option, settings, {words.begin() + 1, words.end()}, where);
+}
+
+void read_file(Settings& settings, const std::string& path) {
+  std::ifstream file(path);
+  if (!file) throw std::runtime_error(fmt::format("Can't read the config file '{}'", path));
+  int number = 0;
+  for (std::string line; std::getline(file, line);) {
+    read_line(settings, line, fmt::format("{}:{}", path, ++number));
+  }
+}
+
+}  // namespace
+
+std::optional<int> read_command_line(Options& options, int argc, const char* const* argv) {
+  CLI::App app("Larder, an in-memory cache server that speaks the Redis protocol.", "larder");
+  app.set_version_flag("-v,--version", fmt::format("larder {}", kLarderVersion));
+  std::string file;
+  app.add_option("--config,config", file, "config file in redis.conf syntax");
+  std::deque<Given> given;
+  for (const Option& option : option_table()) {
+    if (option.change == Change::fixed) continue;
+    Given& one = given.emplace_back(Given{&option, {}});
+    auto* flag = app.add_option(fmt::format("--{}", option.name), one.words,
+                                fmt::format("{} [{}]", option.help,
+                                            print_option(option, options.settings)));
+    flag->type_name("");
+    if (option.form == Option::Form::list) {
+      flag->expected(1, CLI::detail::expected_max_vector_size);
+    } else {
+      flag->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    }
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() != 0) throw std::runtime_error(error.what());
+    return app.exit(error);
+  }
+  if (!file.empty()) {
+    read_file(options.settings, file);
+    options.file = std::filesystem::absolute(file).string();
+  }
+  for (const Given& one : given) {
+    if (!one.words.empty()) apply(*one.option, options.settings, one.words, "command line");
+  }
+  Settings& settings = options.settings;
+  if (!settings.maxmemory_given) {
+    settings.maxmemory =
+        static_cast<std::uint64_t>(static_cast<double>(usable_memory_bytes()) * kMemoryShare);
+  }
+  if (settings.dir != "." && chdir(settings.dir.c_str()) != 0) {
+    throw std::runtime_error(fmt::format("Can't change to the directory '{}'", settings.dir));
+  }
+  return std::nullopt;
+}
+
+}  // namespace larder::server

@@ -1,0 +1,71 @@
+#include "server/engine/engine.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "server/engine/families.h"
+#include "server/options.h"
+#include "storage/ensure.h"
+
+namespace larder::server {
+namespace {
+
+// Several shards a loop, so that two loops seldom want the same one, and enough of them that the bounded work done under
+// one lock (growth, expiry, eviction) is a small share of the keys.
+constexpr std::size_t kShardsPerLane = 16;
+constexpr std::size_t kFewestShards = 32;
+
+storage::Store::Settings store_settings(const Options& options, std::size_t lanes,
+                                        std::uint64_t seed) {
+  return {.shards = std::min(std::bit_ceil(std::max(kFewestShards, lanes * kShardsPerLane)),
+                             storage::kMostShards),
+          .databases = static_cast<std::uint32_t>(options.settings.databases),
+          .seed = seed};
+}
+
+}  // namespace
+
+Engine::Engine(Options& options, const storage::Clock& clock, ServerControl& control, Log& log,
+               std::size_t lanes, std::uint64_t seed)
+    : options_(options),
+      store_(store_settings(options, lanes, seed)),
+      registry_(all_families()),
+      vitals_(clock),
+      services_{.store = store_,
+                .turnstile = turnstile_,
+                .clock = clock,
+                .registry = registry_,
+                .dispatcher = dispatcher_,
+                .options = options,
+                .clients = clients_,
+                .lanes = lanes_,
+                .monitors = monitors_,
+                .pause = pause_,
+                .slowlog = slowlog_,
+                .vitals = vitals_,
+                .scripts = scripts_,
+                .control = control,
+                .log = log},
+      dispatcher_(services_),
+      upkeep_(services_) {
+  for (std::size_t i = 0; i < lanes; ++i) lanes_.add(turnstile_, registry_.size(), seed);
+  apply_options();
+  options_.when_changed("maxmemory", [this] { apply_options(); });
+  options_.when_changed("maxmemory-policy", [this] { apply_options(); });
+  options_.when_changed("maxmemory-samples", [this] { apply_options(); });
+  options_.when_changed("lfu-log-factor", [this] { apply_options(); });
+  options_.when_changed("lfu-decay-time", [this] { apply_options(); });
+}
+
+void Engine::apply_options() {
+  const Settings& settings = options_.settings;
+  const auto policy = storage::policy_named(settings.maxmemory_policy);
+  ensure(policy.has_value(), "the options table lets only known policies in");
+  store_.set_limit(settings.maxmemory,
+                   {.policy = *policy,
+                    .samples = static_cast<std::size_t>(settings.maxmemory_samples),
+                    .lfu_log_factor = static_cast<unsigned>(settings.lfu_log_factor),
+                    .lfu_decay_minutes = static_cast<unsigned>(settings.lfu_decay_time)});
+}
+
+}  // namespace larder::server

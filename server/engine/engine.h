@@ -1,0 +1,58 @@
+// The engine: everything that answers commands, without a socket. The server puts loops and listeners around it; tests
+// run it in-process with a clock they turn.
+//
+// Thread: made and ended on one thread; in between each service says itself who may call.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "server/engine/client_registry.h"
+#include "server/engine/dispatch.h"
+#include "server/engine/lane.h"
+#include "server/engine/monitors.h"
+#include "server/engine/pause.h"
+#include "server/engine/registry.h"
+#include "server/engine/services.h"
+#include "server/metrics/slowlog.h"
+#include "server/metrics/vitals.h"
+#include "server/scripting/scripts.h"
+#include "server/upkeep.h"
+#include "storage/store.h"
+#include "storage/turnstile.h"
+
+namespace larder::server {
+
+class Engine {
+ public:
+  // `lanes` event loops will run commands. `seed` is for the hash of keys and all chance.
+  Engine(Options& options, const storage::Clock& clock, ServerControl& control, Log& log,
+         std::size_t lanes, std::uint64_t seed);
+
+  Services& services() { return services_; }
+  Dispatcher& dispatcher() { return dispatcher_; }
+  storage::Store& store() { return store_; }
+  Lane& lane(std::size_t i) { return lanes_[i]; }
+  ClientRegistry& clients() { return clients_; }
+  Upkeep& upkeep() { return upkeep_; }
+  // Reads the options that concern the engine again (maxmemory and its policy). Alone, or before the threads start.
+  void apply_options();
+
+ private:
+  Options& options_;
+  storage::Turnstile turnstile_;
+  storage::Store store_;
+  Registry registry_;
+  ClientRegistry clients_;
+  scripting::Scripts scripts_;
+  Lanes lanes_;
+  Monitors monitors_;
+  Pause pause_;
+  SlowLog slowlog_;
+  Vitals vitals_;
+  Services services_;
+  Dispatcher dispatcher_;
+  Upkeep upkeep_;
+};
+
+}  // namespace larder::server

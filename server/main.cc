@@ -1,0 +1,33 @@
+// larder: reads options, builds the server, runs it, and says in one line why it could not.
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <optional>
+
+#include "server/daemon.h"
+#include "server/log.h"
+#include "server/options.h"
+#include "server/server.h"
+
+int main(int argc, char** argv) {
+  using namespace larder::server;
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    Options options;
+    if (const std::optional<int> done = read_command_line(options, argc, argv)) return *done;
+    const Settings& settings = options.settings;
+    Log log(*log_level_named(settings.loglevel), settings.logfile);
+    Server server(options, log);
+    // What can go wrong has gone wrong by now, in sight of whoever started us; threads come later.
+    if (settings.daemonize) daemonize();
+    const PidFile pidfile(settings.pidfile, settings.daemonize);
+    server.run();
+    return 0;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "larder: {}\n", error.what());
+    return 1;
+  }
+}

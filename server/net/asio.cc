@@ -1,0 +1,3 @@
+#include "server/net/asio.h"
+
+#include <asio/impl/src.hpp>

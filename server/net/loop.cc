@@ -1,0 +1,275 @@
+#include "server/net/loop.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "server/log.h"
+#include "server/scripting/scripts.h"
+#include "server/upkeep.h"
+
+namespace larder::server::net {
+namespace {
+
+// How often each connection is tended (timeouts, idle buffers), in milliseconds.
+constexpr std::int64_t kTendMs = 1000;
+
+}  // namespace
+
+Loop::Loop(Engine& engine, Lane& lane)
+    : engine_(engine),
+      lane_(lane),
+      guard_(asio::make_work_guard(context_)),
+      readiness_(context_, ::dup(poller_.handle())),
+      timer_(context_) {}
+
+Loop::~Loop() {
+  stop();
+  join();
+}
+
+void Loop::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Loop::run() {
+  wait_for_sessions();
+  wait_for_tick();
+  context_.run();
+}
+
+void Loop::stop() {
+  asio::post(context_, [this] {
+    if (std::exchange(is_stopping_, true)) return;
+    std::vector<Session*> all;
+    for (auto& [id, session] : sessions_) all.push_back(session.get());
+    for (Session* session : all) {
+      session->flush();
+      session->close();
+    }
+    clear_graves();
+    readiness_.cancel();
+    timer_.cancel();
+    guard_.reset();
+    context_.stop();
+  });
+}
+
+void Loop::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Loop::adopt(Newcomer newcomer) {
+  open_.fetch_add(1, std::memory_order_relaxed);
+  asio::post(context_, [this, newcomer = std::move(newcomer)] { make_session(newcomer); });
+}
+
+void Loop::make_session(const Newcomer& newcomer) {
+  const std::uint64_t id = engine_.clients().next_id();
+  auto session = std::make_unique<Session>(*this, newcomer.socket, id);
+  Client& client = session->client();
+  client.address = newcomer.address;
+  client.local_address = newcomer.local_address;
+  client.is_unix = newcomer.is_unix;
+  lane_.counters.connections.add();
+  lane_.counters.clients.add();
+  engine_.clients().add(client);
+  Session& made = *session;
+  sessions_.emplace(id, std::move(session));
+  if (is_stopping_ || !poller_.add(made.socket(), &made, {})) made.close();
+  if (!is_serving_) clear_graves();
+}
+
+void Loop::post_to(std::uint64_t id, std::function<void(Session&)> what) {
+  asio::post(context_, [this, id, what = std::move(what)] {
+    const auto it = sessions_.find(id);
+    if (it == sessions_.end()) return;
+    what(*it->second);
+    if (!is_serving_) clear_graves();
+  });
+}
+
+// A closed session is freed when nothing on the stack can still use it.
+void Loop::bury(Session& session) {
+  const auto it = sessions_.find(session.id());
+  if (it == sessions_.end()) return;
+  graves_.push_back(std::move(it->second));
+  sessions_.erase(it);
+  open_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Loop::clear_graves() {
+  graves_.clear();
+}
+
+// Not armed again while the loop serves already (a script lets it look at its sockets): readiness is a level, so it would
+// come up again at once, for ever. Whoever is serving arms it when done.
+void Loop::wait_for_sessions() {
+  if (std::exchange(is_armed_, true)) return;
+  readiness_.async_wait(asio::posix::stream_descriptor::wait_read, [this](asio::error_code error) {
+    is_armed_ = false;
+    if (error || is_stopping_ || is_serving_) return;
+    serve_ready();
+    wait_for_sessions();
+  });
+}
+
+// Serves turn after turn while somebody is ready, but looks at timers and posted work now and then.
+void Loop::serve_ready() {
+  if (is_serving_) return;
+  for (int turn = 0; turn < kTurnsPerWakeUp; ++turn) {
+    if (!collect_ready()) return;
+    serve(ready_);
+  }
+  if (!backlog_.empty()) {
+    asio::post(context_, [this] { serve_ready(); });
+  }
+}
+
+// Who can be read or written now, and who has whole requests left in its buffer. False: nobody.
+bool Loop::collect_ready() {
+  ready_.clear();
+  for (const epoll_event& event : poller_.ready()) {
+    auto* session = static_cast<Session*>(event.data.ptr);
+    if (session->is_closed()) continue;
+    if ((event.events & (EPOLLERR | EPOLLHUP)) != 0 && (event.events & EPOLLIN) == 0) {
+      session->close();
+      continue;
+    }
+    if ((event.events & EPOLLOUT) != 0) session->flush();
+    if (!session->is_closed()) ready_.push_back(session);
+  }
+  for (const std::uint64_t id : std::exchange(backlog_, {})) {
+    const auto it = sessions_.find(id);
+    if (it == sessions_.end()) continue;
+    Session* session = it->second.get();
+    if (std::find(ready_.begin(), ready_.end(), session) == ready_.end()) ready_.push_back(session);
+  }
+  if (ready_.empty()) clear_graves();
+  return !ready_.empty();
+}
+
+void Loop::serve(const std::vector<Session*>& sessions) {
+  is_serving_ = true;
+  fetches_.clear();
+  for (Session* session : sessions) {
+    if (session->may_have_more()) {
+      session->parse(fetches_);
+    } else {
+      session->receive(fetches_);
+    }
+  }
+  run_batches(sessions);
+  for (Session* session : sessions) {
+    session->flush();
+    if (!session->is_closed() && session->may_have_more()) backlog_.push_back(session->id());
+  }
+  is_serving_ = false;
+  clear_graves();
+}
+
+void Loop::run_batches(const std::vector<Session*>& sessions) {
+  const LaneVisit visit(engine_.services(), lane_);
+  if (visit.is_inside()) engine_.store().prefetch(fetches_);
+  for (Session* session : sessions) {
+    running_ = session;
+    session->run(!visit.is_inside());
+    running_ = nullptr;
+    // Somebody wants to be alone: let them between two sessions rather than at the end of the turn.
+    if (engine_.services().turnstile.is_wanted() && visit.is_inside()) {
+      engine_.services().turnstile.leave(lane_.seat);
+      while (!engine_.services().turnstile.enter(lane_.seat)) {
+        engine_.services().turnstile.wait_until_open();
+      }
+    }
+  }
+}
+
+void Loop::has_work(Session& session) {
+  working_.push_back(session.id());
+  if (std::exchange(work_is_posted_, true)) return;
+  asio::post(context_, [this] { do_work(); });
+}
+
+// One step for everybody who has a long work; then the others get a turn.
+void Loop::do_work() {
+  work_is_posted_ = false;
+  for (const std::uint64_t id : std::exchange(working_, {})) {
+    const auto it = sessions_.find(id);
+    if (it != sessions_.end()) serve_one(*it->second);
+  }
+  serve_ready();
+}
+
+void Loop::serve_one(Session& session) {
+  if (is_serving_) {
+    // Posted work that comes in while a script lets the loop look at its sockets: later.
+    return post_to(session.id(), [](Session& later) { later.wake(); });
+  }
+  is_serving_ = true;
+  {
+    const LaneVisit visit(engine_.services(), lane_);
+    if (visit.is_inside()) {
+      running_ = &session;
+      session.go_on();
+      running_ = nullptr;
+    } else {
+      has_work(session);
+    }
+  }
+  session.flush();
+  if (!session.is_closed() && session.may_have_more()) backlog_.push_back(session.id());
+  is_serving_ = false;
+  clear_graves();
+  wait_for_sessions();
+  if (!backlog_.empty()) asio::post(context_, [this] { serve_ready(); });
+}
+
+void Loop::serve_while_busy() {
+  Session* const script = running_;
+  // New connections and posts; timers find that the loop is serving and do nothing.
+  context_.poll();
+  std::vector<Session*> others;
+  for (auto& [id, session] : sessions_) {
+    if (session.get() != script && session->has_batch()) others.push_back(session.get());
+  }
+  for (const epoll_event& event : poller_.ready()) {
+    auto* session = static_cast<Session*>(event.data.ptr);
+    if (session == script || session->is_closed()) continue;
+    if (std::find(others.begin(), others.end(), session) == others.end()) others.push_back(session);
+  }
+  std::vector<storage::Store::Fetch> unused;
+  for (Session* session : others) {
+    session->receive(unused);
+    session->run(true);
+    session->flush();
+  }
+  running_ = script;
+}
+
+void Loop::wait_for_tick() {
+  timer_.expires_after(std::chrono::milliseconds(Upkeep::kTickMs));
+  timer_.async_wait([this](asio::error_code error) {
+    if (error || is_stopping_) return;
+    if (!is_serving_) tick();
+    wait_for_tick();
+  });
+}
+
+void Loop::tick() {
+  {
+    const LaneVisit visit(engine_.services(), lane_);
+    if (!visit.is_inside()) return;
+    engine_.upkeep().tick(lane_);
+  }
+  const std::int64_t now_ms = lane_.now_us / 1000;
+  if (now_ms - tended_ms_ < kTendMs && now_ms >= tended_ms_) return;
+  tended_ms_ = now_ms;
+  std::vector<Session*> all;
+  for (auto& [id, session] : sessions_) all.push_back(session.get());
+  for (Session* session : all) session->tend(now_ms);
+  clear_graves();
+}
+
+}  // namespace larder::server::net

@@ -1,0 +1,119 @@
+// A loop: one thread, one io_context, its sessions and its tick.
+//
+// A turn of the loop serves every connection that is ready, in phases, each for all of them before the next:
+//
+//   read and parse   every session's whole requests, their rows found and their first keys hashed
+//   prefetch         shards, then buckets, then entries of all those keys
+//   run              each session's batch in order, inside the turnstile
+//   write            one gathered write per session
+//
+// With fifty clients that send one command at a time a turn so fetches fifty keys at once, as a pipeline would. Sessions
+// whose buffer holds more whole requests than a batch takes get the next turn together with who is ready then: nobody's
+// pipeline starves the others.
+//
+// A script that runs for long on this loop calls serve_while_busy() from its instruction hook: the other sessions are
+// read and answered BUSY meanwhile.
+//
+// Thread: everything on the loop's own thread but start, stop, adopt, post_to and size.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "server/engine/engine.h"
+#include "server/engine/lane.h"
+#include "server/net/asio.h"
+#include "server/net/poller.h"
+#include "server/net/session.h"
+
+namespace larder::server::net {
+
+class Loop {
+ public:
+  // A connection as the listener hands it over.
+  struct Newcomer {
+    int socket;
+    std::string address;
+    std::string local_address;
+    bool is_unix;
+  };
+
+  Loop(Engine& engine, Lane& lane);
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // Serves on a thread of its own until stop(), or on the caller's thread.
+  void start();
+  void run();
+  // Closes the connections after what they are owed is sent as far as their sockets take it. Any thread.
+  void stop();
+  void join();
+
+  asio::io_context& context() { return context_; }
+  Engine& engine() { return engine_; }
+  Lane& lane() { return lane_; }
+  Poller& poller() { return poller_; }
+
+  // Any thread: the connection is this loop's from now on.
+  void adopt(Newcomer newcomer);
+  // Any thread: runs `what` on the loop if the session is still there.
+  void post_to(std::uint64_t id, std::function<void(Session&)> what);
+  // Open connections; any thread.
+  std::size_t size() const { return open_.load(std::memory_order_relaxed); }
+
+  // Called by sessions.
+  void bury(Session& session);
+  void has_work(Session& session);
+  void serve_one(Session& session);
+
+  // From a script of this loop that runs for long.
+  void serve_while_busy();
+
+ private:
+  // Turns served before timers and posted work are looked at.
+  static constexpr int kTurnsPerWakeUp = 16;
+
+  void wait_for_sessions();
+  void serve_ready();
+  bool collect_ready();
+  void serve(const std::vector<Session*>& sessions);
+  void run_batches(const std::vector<Session*>& sessions);
+  void do_work();
+  void wait_for_tick();
+  void tick();
+  void make_session(const Newcomer& newcomer);
+  void clear_graves();
+
+  Engine& engine_;
+  Lane& lane_;
+  asio::io_context context_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> guard_;
+  Poller poller_;
+  asio::posix::stream_descriptor readiness_;  // of the poller's own handle
+  asio::steady_timer timer_;
+  std::thread thread_;
+
+  std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
+  std::vector<std::unique_ptr<Session>> graves_;  // closed in this turn; freed after it
+  std::vector<Session*> ready_;
+  std::vector<std::uint64_t> backlog_;            // have more whole requests in their buffers
+  std::vector<std::uint64_t> working_;            // have a long work to go on with
+  std::vector<storage::Store::Fetch> fetches_;
+  Session* running_ = nullptr;                    // whose command runs now
+  bool work_is_posted_ = false;
+  bool is_serving_ = false;
+  bool is_armed_ = false;
+  bool is_stopping_ = false;
+  std::int64_t tended_ms_ = 0;
+  std::atomic<std::size_t> open_{0};  // relaxed: only to spread newcomers
+};
+
+}  // namespace larder::server::net

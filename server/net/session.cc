@@ -1,0 +1,272 @@
+#include "server/net/session.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "protocol/errors.h"
+#include "server/engine/client_registry.h"
+#include "server/engine/engine.h"
+#include "server/log.h"
+#include "server/net/loop.h"
+#include "server/options.h"
+
+namespace larder::server::net {
+namespace {
+
+// Pieces of one gathered write.
+constexpr std::size_t kMostPieces = 64;
+// Who has not signed in after this long is closed.
+constexpr std::int64_t kHandshakeMs = 10'000;
+// Buffers of a connection that was silent this long are given back.
+constexpr std::int64_t kIdleBufferMs = 2'000;
+
+}  // namespace
+
+Session::Session(Loop& loop, int socket, std::uint64_t id)
+    : loop_(loop),
+      socket_(socket),
+      client_(id, this, loop.engine().services().clock.wall_ms()),
+      writer_(output_) {
+  client_.socket = socket;
+  client_.authenticated = loop.engine().services().options.settings.requirepass.empty();
+  apply_limits();
+}
+
+Session::~Session() {
+  close();
+}
+
+void Session::apply_limits() {
+  const Settings& settings = loop_.engine().services().options.settings;
+  reader_.limits().max_bulk_bytes = settings.proto_max_bulk_len;
+  reader_.limits().authenticated = client_.authenticated;
+}
+
+// False: nothing came, and the session may be closed.
+bool Session::read_socket() {
+  const std::size_t wanted = std::clamp(reader_.wanted_bytes(), kReadBytes, kMostReadBytes);
+  const std::span<char> room = input_.writable(wanted);
+  const ssize_t got = recv(socket_, room.data(), room.size(), MSG_DONTWAIT);
+  if (got < 0) {
+    if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) close();
+    return false;
+  }
+  if (got == 0) {
+    peer_is_done_ = true;
+    close_when_sent();
+    return false;
+  }
+  input_.wrote(static_cast<std::size_t>(got));
+  loop_.lane().counters.input_bytes.add(static_cast<std::uint64_t>(got));
+  return true;
+}
+
+void Session::receive(std::vector<storage::Store::Fetch>& fetches) {
+  if (is_closed() || closing_ || is_held() || has_batch()) return;
+  if (read_socket()) parse(fetches);
+}
+
+void Session::parse(std::vector<storage::Store::Fetch>& fetches) {
+  if (is_closed() || closing_ || is_held() || has_batch()) return;
+  apply_limits();
+  const protocol::RespReader::Result result = reader_.read(input_.unread(), batch_, kMostBatch);
+  consumed_ = result.consumed;
+  may_have_more_ = result.status == protocol::RespReader::Status::batch_full;
+  if (result.status == protocol::RespReader::Status::problem) problem_ = reader_.problem();
+  Dispatcher& dispatcher = loop_.engine().dispatcher();
+  for (std::size_t i = 0; i < batch_.size(); ++i) {
+    const Prepared& prepared = prepared_.emplace_back(dispatcher.prepare(batch_[i]));
+    if (prepared.first_hash) fetches.push_back({client_.db, *prepared.first_hash});
+  }
+  if (batch_.empty()) finish_batch();
+}
+
+void Session::run(bool busy) {
+  while (has_batch() && !is_closed() && !closing_ && !is_held()) {
+    run_one(busy);
+    if (output_.size_bytes() > kFlushOutputBytes) flush();
+  }
+  // Who closes has said its last reply: the rest of the batch is not run.
+  if (closing_) next_ = batch_.size();
+  if (!has_batch()) finish_batch();
+}
+
+void Session::run_one(bool busy) {
+  Dispatcher& dispatcher = loop_.engine().dispatcher();
+  const std::size_t i = next_++;
+  const protocol::Words words = batch_[i];
+  const bool skips = client_.reply_mode == ReplyMode::skip_next;
+  if (skips) {
+    client_.reply_mode = ReplyMode::on;
+    writer_.mute(true);
+  }
+  const Next next = busy ? dispatcher.execute_while_busy(loop_.lane(), client_, words, writer_)
+                         : dispatcher.execute(loop_.lane(), client_, words, prepared_[i], writer_);
+  if (skips) writer_.mute(client_.reply_mode == ReplyMode::off);
+  if (!skips && client_.reply_mode != ReplyMode::skip_next) {
+    writer_.mute(client_.reply_mode == ReplyMode::off);
+  }
+  if (next == Next::close) return close_when_sent();
+  if (next != Next::wait) return;
+  waits_ = true;
+  if (client_.work) {
+    loop_.has_work(*this);
+  } else {
+    next_ = i;  // a pause: the same command is tried again
+  }
+}
+
+// The batch is done: its bytes may go.
+void Session::finish_batch() {
+  if (batch_.empty() && consumed_ == 0 && problem_.empty()) return;
+  batch_.clear();
+  prepared_.clear();
+  next_ = 0;
+  input_.consume(consumed_);
+  consumed_ = 0;
+  if (!problem_.empty() && !closing_) fail_protocol();
+}
+
+void Session::fail_protocol() {
+  writer_.error(problem_);
+  loop_.lane().counters.protocol_errors.add();
+  loop_.lane().count_error(writer_.last_error_code());
+  loop_.engine().services().log.verbose(
+      fmt::format("Protocol error from client {}: {}", client_.address, problem_));
+  problem_.clear();
+  close_when_sent();
+}
+
+bool Session::output_is_over_limit() const {
+  const std::size_t unsent = output_.size_bytes();
+  if (!client_.authenticated) return unsent > kUnauthenticatedOutputBytes;
+  const std::uint64_t limit =
+      loop_.engine().services().options.settings.output_buffer_hard_limit;
+  return limit != 0 && output_.copied_bytes() > limit;
+}
+
+void Session::flush() {
+  if (is_closed()) return;
+  std::array<protocol::OutputBuffer::Piece, kMostPieces> pieces;
+  std::array<iovec, kMostPieces> vectors;
+  while (!output_.empty()) {
+    const std::size_t count = output_.gather(pieces);
+    for (std::size_t i = 0; i < count; ++i) {
+      vectors[i] = {const_cast<char*>(pieces[i].data), pieces[i].size};
+    }
+    ssize_t sent = 0;
+    if (count == 1) {
+      sent = send(socket_, pieces[0].data, pieces[0].size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } else {
+      msghdr message{};
+      message.msg_iov = vectors.data();
+      message.msg_iovlen = count;
+      sent = sendmsg(socket_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN && errno != EWOULDBLOCK) return close();
+      break;
+    }
+    output_.consume(static_cast<std::size_t>(sent));
+    loop_.lane().counters.output_bytes.add(static_cast<std::uint64_t>(sent));
+  }
+  if (output_.empty() && closing_ && !waits_) return close();
+  if (output_is_over_limit()) {
+    loop_.engine().services().log.warning(fmt::format(
+        "Client {} closed: it left {} bytes of replies unread", client_.address, output_.size_bytes()));
+    return close();
+  }
+  settle_interest();
+}
+
+// Reads while there is room for replies and nothing is waited for; asks to write only when something is left.
+void Session::settle_interest() {
+  want({.read = !closing_ && !is_held(), .write = !output_.empty()});
+}
+
+void Session::want(Poller::Interest interest) {
+  if (is_closed() || interest == interest_) return;
+  interest_ = interest;
+  loop_.poller().change(socket_, this, interest);
+}
+
+void Session::go_on() {
+  if (is_closed() || !waits_) return;
+  if (client_.work) {
+    const Next next = loop_.engine().dispatcher().resume(loop_.lane(), client_, writer_);
+    if (next == Next::wait) return loop_.has_work(*this);
+    waits_ = false;
+    if (next == Next::close) close_when_sent();
+  }
+  waits_ = false;
+  may_have_more_ = true;  // what came meanwhile is in the buffer
+  run(false);
+}
+
+void Session::close() {
+  if (is_closed()) return;
+  Engine& engine = loop_.engine();
+  engine.services().monitors.remove(client_);
+  engine.services().pause.forget(client_);
+  engine.clients().remove(client_);
+  loop_.lane().counters.clients.subtract();
+  loop_.poller().remove(socket_);
+  ::close(socket_);
+  socket_ = -1;
+  loop_.bury(*this);
+}
+
+void Session::close_when_sent() {
+  closing_ = true;
+  if (output_.empty() && !has_batch() && !is_closed()) close();
+}
+
+void Session::tend(std::int64_t now_ms) {
+  client_.input_bytes = input_.unread().size();
+  client_.input_free_bytes = input_.capacity_bytes() - input_.unread().size();
+  client_.output_bytes = output_.size_bytes();
+  client_.memory_bytes = sizeof(Session) + input_.capacity_bytes() + output_.capacity_bytes();
+  if (now_ms - client_.active_ms > kIdleBufferMs && !has_batch()) {
+    if (input_.unread().empty()) input_.trim();
+    if (output_.empty()) output_.trim();
+  }
+  const Settings& settings = loop_.engine().services().options.settings;
+  if (!client_.authenticated && now_ms - client_.created_ms > kHandshakeMs) return close();
+  const bool may_time_out = settings.timeout_s > 0 && !waits_ && !client_.monitors;
+  if (may_time_out && now_ms - client_.active_ms > std::int64_t{settings.timeout_s} * 1000) close();
+}
+
+void Session::close_soon() {
+  loop_.post_to(id(), [](Session& session) {
+    session.close_when_sent();
+    session.flush();
+  });
+}
+
+void Session::resume() {
+  loop_.post_to(id(), [](Session& session) { session.wake(); });
+}
+
+void Session::push(std::string bytes) {
+  loop_.post_to(id(), [bytes = std::move(bytes)](Session& session) {
+    session.write_pushed(bytes);
+  });
+}
+
+void Session::wake() {
+  loop_.serve_one(*this);
+}
+
+void Session::write_pushed(std::string_view bytes) {
+  output_.append(bytes);
+  flush();
+}
+
+}  // namespace larder::server::net

@@ -1,0 +1,118 @@
+// A session: one connection, from bytes to replies and back. It lives and dies on one loop.
+//
+//   receive()   socket -> InputBuffer -> as many whole requests as a batch holds, each prepared (row, hash)
+//   run()       the batch in order, replies into the OutputBuffer; stops when the client must wait
+//   flush()     one gathered write
+//
+// The loop calls the three in this order, each for all ready sessions before the next, so that the keys of all their
+// requests are prefetched together (loop.cc).
+//
+// Backpressure: a client that does not read its replies is not read either. Above kPauseOutputBytes unsent, what is left
+// of its batch waits until half of that has gone out; so a pipeline of any depth costs bounded memory.
+// Must hold: views in the batch point into input_, which is not touched before the batch is run to its end.
+// Thread: loop. close_soon(), resume() and push() may come from any thread: they only post.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/buffer.h"
+#include "protocol/request.h"
+#include "protocol/resp_reader.h"
+#include "protocol/resp_writer.h"
+#include "server/engine/client.h"
+#include "server/engine/dispatch.h"
+#include "server/net/poller.h"
+
+namespace larder::server::net {
+
+class Loop;
+
+// Unsent bytes above which a client's further commands wait.
+inline constexpr std::size_t kPauseOutputBytes = std::size_t{1} << 20;
+// Unsent bytes above which a batch stops to write before it goes on.
+inline constexpr std::size_t kFlushOutputBytes = std::size_t{64} << 10;
+// What a client may leave unread before it has signed in.
+inline constexpr std::size_t kUnauthenticatedOutputBytes = std::size_t{64} << 10;
+// Requests parsed ahead of running them: enough to hide memory behind the prefetch, little enough for the cache.
+inline constexpr std::size_t kMostBatch = 64;
+// One read of a socket.
+inline constexpr std::size_t kReadBytes = std::size_t{16} << 10;
+// The most that one read of a socket may bring while a large value is coming.
+inline constexpr std::size_t kMostReadBytes = std::size_t{1} << 20;
+
+class Session final : public Link {
+ public:
+  Session(Loop& loop, int socket, std::uint64_t id);
+  ~Session() override;
+
+  Client& client() { return client_; }
+  int socket() const { return socket_; }
+  std::uint64_t id() const { return client_.id; }
+
+  // Reads what is there and prepares a batch. Appends the keys to prefetch.
+  void receive(std::vector<storage::Store::Fetch>& fetches);
+  // Parses more of what was read already.
+  void parse(std::vector<storage::Store::Fetch>& fetches);
+  // Runs what is prepared. Inside the turnstile, unless `busy`.
+  void run(bool busy);
+  // Writes what it can; waits for the socket with the rest.
+  void flush();
+  // Goes on after a wait: one step of a long work, or the command a pause held back. Inside the turnstile.
+  void go_on();
+
+  bool is_closed() const { return socket_ < 0; }
+  // A prepared batch is not done.
+  bool has_batch() const { return next_ < batch_.size(); }
+  // There may be whole requests in what was read already.
+  bool may_have_more() const { return may_have_more_ && !is_held() && !closing_; }
+  bool has_work() const { return waits_ && client_.work != nullptr; }
+  void close();
+
+  // Once a second or so: timeouts, memory of idle buffers, numbers for CLIENT LIST.
+  void tend(std::int64_t now_ms);
+
+  // Link; any thread.
+  void close_soon() override;
+  void resume() override;
+  void push(std::string bytes) override;
+
+  // What the loop does with them, on its own thread.
+  void close_when_sent();
+  void wake();
+  void write_pushed(std::string_view bytes);
+
+ private:
+  bool is_held() const { return waits_ || output_.size_bytes() > kPauseOutputBytes; }
+  bool read_socket();
+  void apply_limits();
+  void run_one(bool busy);
+  void fail_protocol();
+  void finish_batch();
+  void want(Poller::Interest interest);
+  void settle_interest();
+  bool output_is_over_limit() const;
+
+  Loop& loop_;
+  int socket_;
+  Client client_;
+  protocol::InputBuffer input_;
+  protocol::OutputBuffer output_;
+  protocol::RespReader reader_;
+  protocol::RespWriter writer_;
+  protocol::RequestBatch batch_;
+  std::vector<Prepared> prepared_;
+  std::size_t next_ = 0;        // of the batch
+  std::size_t consumed_ = 0;    // bytes of input_ the batch stands on
+  std::string problem_;         // a protocol error to say after the batch
+  Poller::Interest interest_;
+  bool may_have_more_ = false;
+  bool waits_ = false;          // for a pause to end or a work to be done
+  bool closing_ = false;        // nothing more is read; closes when everything is sent
+  bool peer_is_done_ = false;   // it has closed its side; what it sent is still answered
+};
+
+}  // namespace larder::server::net

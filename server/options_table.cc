@@ -1,0 +1,254 @@
+#include "server/options_table.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "protocol/errors.h"
+#include "storage/types/bytes.h"
+
+namespace larder::server {
+namespace {
+
+namespace errors = protocol::errors;
+using Form = Option::Form;
+
+constexpr std::string_view kPolicies[] = {
+    "noeviction",   "allkeys-lru",  "allkeys-lfu",     "allkeys-random",
+    "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"};
+constexpr std::string_view kLevels[] = {"debug", "verbose", "notice", "warning", "nothing"};
+
+constexpr Option kTable[] = {
+    // Network
+    {.name = "port", .field = &Settings::port, .form = Form::number, .change = Change::at_start,
+     .highest = 65535, .help = "TCP port; 0: none"},
+    {.name = "bind", .field = &Settings::bind, .form = Form::list, .change = Change::at_start,
+     .help = "addresses to listen on; a leading '-': not being there is no error"},
+    {.name = "unixsocket", .field = &Settings::unixsocket, .change = Change::guarded,
+     .help = "path of a unix socket to listen on"},
+    {.name = "unixsocketperm", .field = &Settings::unixsocketperm, .form = Form::octal,
+     .change = Change::at_start, .highest = 0777, .help = "permissions of the unix socket, octal"},
+    {.name = "tcp-backlog", .field = &Settings::tcp_backlog, .form = Form::number,
+     .change = Change::at_start, .highest = 65535, .help = "connections the kernel queues for accept"},
+    {.name = "tcp-keepalive", .field = &Settings::tcp_keepalive_s, .form = Form::number,
+     .highest = INT32_MAX, .help = "seconds of silence before TCP probes a client; 0: never"},
+    {.name = "timeout", .field = &Settings::timeout_s, .form = Form::number, .highest = INT32_MAX,
+     .help = "seconds after which an idle client is closed; 0: never"},
+    {.name = "protected-mode", .field = &Settings::protected_mode, .form = Form::flag,
+     .change = Change::at_start, .help = "refuse to listen beyond loopback without a password"},
+    {.name = "maxclients", .field = &Settings::maxclients, .form = Form::number, .lowest = 1,
+     .highest = INT32_MAX, .help = "connections at a time"},
+    // Process
+    {.name = "threads", .field = &Settings::threads, .form = Form::number,
+     .change = Change::at_start, .highest = 64,
+     .help = "event loops; 0: one per core this process may use"},
+    {.name = "daemonize", .field = &Settings::daemonize, .form = Form::flag,
+     .change = Change::at_start, .help = "run in the background"},
+    {.name = "pidfile", .field = &Settings::pidfile, .change = Change::guarded,
+     .help = "file for the process id"},
+    {.name = "logfile", .field = &Settings::logfile, .change = Change::guarded,
+     .help = "file for the log; empty: standard output"},
+    {.name = "loglevel", .field = &Settings::loglevel, .form = Form::choice, .choices = kLevels,
+     .help = "debug, verbose, notice, warning or nothing"},
+    {.name = "dir", .field = &Settings::dir, .change = Change::guarded, .help = "working directory"},
+    // Data
+    {.name = "databases", .field = &Settings::databases, .form = Form::number,
+     .change = Change::at_start, .lowest = 1, .highest = 1024, .help = "databases for SELECT"},
+    {.name = "maxmemory", .field = &Settings::maxmemory, .form = Form::bytes,
+     .help = "memory for keys and values; 0: no limit. Unset: 75 % of what the machine or container has"},
+    {.name = "maxmemory-policy", .field = &Settings::maxmemory_policy, .form = Form::choice,
+     .choices = kPolicies, .help = "which keys go when memory is short"},
+    {.name = "maxmemory-samples", .field = &Settings::maxmemory_samples, .form = Form::number,
+     .lowest = 1, .highest = 64, .help = "keys looked at for one eviction"},
+    {.name = "lfu-log-factor", .field = &Settings::lfu_log_factor, .form = Form::number,
+     .highest = INT32_MAX, .help = "how slowly the counter of *-lfu rises"},
+    {.name = "lfu-decay-time", .field = &Settings::lfu_decay_time, .form = Form::number,
+     .highest = INT32_MAX, .help = "minutes after which it falls by one"},
+    // Limits
+    {.name = "proto-max-bulk-len", .field = &Settings::proto_max_bulk_len, .form = Form::bytes,
+     .lowest = 1 << 20, .help = "largest string a client may send or make"},
+    {.name = "client-query-buffer-limit", .field = &Settings::client_query_buffer_limit,
+     .form = Form::bytes, .lowest = 1 << 20, .help = "unread requests a client may pile up"},
+    {.name = "client-output-buffer-hard-limit", .field = &Settings::output_buffer_hard_limit,
+     .form = Form::bytes, .help = "replies a client may leave unread before it is closed; 0: no limit"},
+    // Security
+    {.name = "requirepass", .field = &Settings::requirepass,
+     .help = "password of the default user; empty: none"},
+    // Scripts and logs
+    {.name = "busy-reply-threshold", .field = &Settings::busy_reply_threshold_ms,
+     .form = Form::number, .help = "milliseconds after which a script counts as stuck",
+     .alias = "lua-time-limit"},
+    {.name = "lua-memory-limit", .field = &Settings::lua_memory_limit, .form = Form::bytes,
+     .lowest = 1 << 20, .help = "memory one loop's scripts may use"},
+    {.name = "slowlog-log-slower-than", .field = &Settings::slowlog_log_slower_than_us,
+     .form = Form::number, .lowest = -1, .help = "microseconds from which a command is logged; -1: never"},
+    {.name = "slowlog-max-len", .field = &Settings::slowlog_max_len, .form = Form::number,
+     .highest = 1'000'000, .help = "entries the slow log keeps"},
+    // What clients ask of every Redis, and what is true of Larder
+    {.name = "save", .change = Change::fixed, .fixed = ""},
+    {.name = "appendonly", .change = Change::fixed, .fixed = "no"},
+    {.name = "cluster-enabled", .change = Change::fixed, .fixed = "no"},
+    {.name = "replica-read-only", .change = Change::fixed, .fixed = "yes",
+     .alias = "slave-read-only"},
+    {.name = "notify-keyspace-events", .change = Change::fixed, .fixed = ""},
+    {.name = "latency-monitor-threshold", .change = Change::fixed, .fixed = "0"},
+};
+
+// Prefixes of directives about things Larder has not: files, replicas, clusters, memory layout of Redis.
+constexpr std::string_view kForeign[] = {
+    "rdb",          "aof",        "append",     "stop-writes",  "replica",   "slave",
+    "repl-",        "cluster-",   "min-",       "masteruser",   "masterauth", "no-appendfsync",
+    "auto-aof",     "dbfilename", "sanitize-",  "io-threads",   "hz",        "dynamic-hz",
+    "activerehash", "active",     "hash-max",   "list-",        "set-max",   "zset-max",
+    "stream-",      "hll-",       "lazyfree",   "latency",      "jemalloc",  "oom-score",
+    "disable-thp",  "supervised", "always-show-logo", "set-proc-title", "proc-title", "notify-",
+    "tracking-",    "client-output-buffer-limit", "maxmemory-clients", "maxmemory-eviction",
+    "acl",          "save",       "lua-replicate", "shutdown-", "crash-", "enable-", "syslog",
+    "loadmodule",   "rename-command", "locale", "tls-", "port-", "server", "bgsave", "ignore-warnings",
+    "socket-mark",  "propagation"};
+
+constexpr std::uint64_t kKilo = 1000;
+constexpr std::uint64_t kKibi = 1024;
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return out;
+}
+
+void store_number(const Option& option, Settings& settings, std::int64_t value) {
+  if (auto* i = std::get_if<int Settings::*>(&option.field)) settings.**i = static_cast<int>(value);
+  if (auto* i = std::get_if<std::int64_t Settings::*>(&option.field)) settings.**i = value;
+  if (auto* i = std::get_if<std::uint64_t Settings::*>(&option.field)) {
+    settings.**i = static_cast<std::uint64_t>(value);
+  }
+}
+
+std::int64_t load_number(const Option& option, const Settings& settings) {
+  if (auto* i = std::get_if<int Settings::*>(&option.field)) return settings.**i;
+  if (auto* i = std::get_if<std::int64_t Settings::*>(&option.field)) return settings.**i;
+  if (auto* i = std::get_if<std::uint64_t Settings::*>(&option.field)) {
+    return static_cast<std::int64_t>(settings.**i);
+  }
+  return 0;
+}
+
+std::optional<std::string> parse_number(const Option& option, Settings& settings,
+                                        std::string_view text) {
+  std::optional<std::int64_t> value;
+  if (option.form == Form::bytes) {
+    const auto bytes = parse_bytes(text);
+    if (!bytes || *bytes > INT64_MAX) return std::string(errors::config_not_memory);
+    value = static_cast<std::int64_t>(*bytes);
+  } else if (option.form == Form::octal) {
+    int parsed = 0;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), parsed, 8);
+    if (problem == std::errc{} && end == text.data() + text.size()) value = parsed;
+    if (!value) return "argument couldn't be parsed as an octal number";
+  } else {
+    value = storage::strict_integer(text);
+    if (!value) return std::string(errors::config_not_an_integer);
+  }
+  if (*value < option.lowest || *value > option.highest) {
+    return fmt::format("argument must be between {} and {} inclusive", option.lowest, option.highest);
+  }
+  store_number(option, settings, *value);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::span<const Option> option_table() {
+  return kTable;
+}
+
+const Option* find_option(std::string_view name) {
+  const std::string wanted = lower(name);
+  for (const Option& option : kTable) {
+    if (option.name == wanted || (!option.alias.empty() && option.alias == wanted)) return &option;
+  }
+  return nullptr;
+}
+
+bool is_foreign_directive(std::string_view name) {
+  const std::string wanted = lower(name);
+  return std::any_of(std::begin(kForeign), std::end(kForeign),
+                     [&](std::string_view prefix) { return wanted.starts_with(prefix); });
+}
+
+std::optional<std::uint64_t> parse_bytes(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (problem != std::errc{}) return std::nullopt;
+  const std::string unit = lower(text.substr(static_cast<std::size_t>(end - text.data())));
+  constexpr std::pair<std::string_view, std::uint64_t> kUnits[] = {
+      {"", 1},     {"b", 1},
+      {"k", kKilo},  {"kb", kKibi},
+      {"m", kKilo * kKilo}, {"mb", kKibi * kKibi},
+      {"g", kKilo * kKilo * kKilo}, {"gb", kKibi * kKibi * kKibi}};
+  for (const auto& [name, factor] : kUnits) {
+    if (unit != name) continue;
+    std::uint64_t bytes = 0;
+    if (__builtin_mul_overflow(number, factor, &bytes)) return std::nullopt;
+    return bytes;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> parse_option(const Option& option, Settings& settings,
+                                        std::span<const std::string_view> words) {
+  if (option.form == Form::list) {
+    auto& list = settings.*std::get<std::vector<std::string> Settings::*>(option.field);
+    list.assign(words.begin(), words.end());
+    return std::nullopt;
+  }
+  if (words.size() != 1) return "wrong number of arguments";
+  const std::string_view text = words[0];
+  switch (option.form) {
+    case Form::flag: {
+      const std::string word = lower(text);
+      if (word != "yes" && word != "no") return std::string(errors::config_not_yes_or_no);
+      settings.*std::get<bool Settings::*>(option.field) = word == "yes";
+      return std::nullopt;
+    }
+    case Form::choice: {
+      const std::string word = lower(text);
+      if (std::find(option.choices.begin(), option.choices.end(), word) == option.choices.end()) {
+        return fmt::format("argument(s) must be one of the following: {}",
+                           fmt::join(option.choices, ", "));
+      }
+      settings.*std::get<std::string Settings::*>(option.field) = word;
+      return std::nullopt;
+    }
+    case Form::text:
+      if (option.change == Change::fixed) return std::string(errors::config_immutable);
+      settings.*std::get<std::string Settings::*>(option.field) = std::string(text);
+      return std::nullopt;
+    default:
+      return parse_number(option, settings, text);
+  }
+}
+
+std::string print_option(const Option& option, const Settings& settings) {
+  if (option.change == Change::fixed) return std::string(option.fixed);
+  switch (option.form) {
+    case Form::flag:
+      return settings.*std::get<bool Settings::*>(option.field) ? "yes" : "no";
+    case Form::list:
+      return fmt::format("{}", fmt::join(settings.*std::get<std::vector<std::string> Settings::*>(
+                                             option.field), " "));
+    case Form::octal:
+      return fmt::format("{:o}", load_number(option, settings));
+    case Form::number:
+    case Form::bytes:
+      return fmt::format("{}", load_number(option, settings));
+    default:
+      return settings.*std::get<std::string Settings::*>(option.field);
+  }
+}
+
+}  // namespace larder::server

@@ -1,0 +1,145 @@
+#include "server/server.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <csignal>
+#include <random>
+#include <stdexcept>
+
+#include "server/engine/ticks.h"
+#include "server/machine.h"
+#include "server/version.h"
+
+namespace larder::server {
+namespace {
+
+// File handles that are not connections: log, listeners, epoll sets, and a reserve.
+constexpr rlim_t kOtherHandles = 64;
+
+std::uint64_t draw_seed() {
+  std::random_device device;
+  return std::uint64_t{device()} << 32 | device();
+}
+
+bool is_loopback(const std::string& address) {
+  return address == "localhost" || address == "::1" || address.starts_with("127.");
+}
+
+// As many file handles as maxclients needs, if the system lets us; else fewer clients, and a line that says so.
+void raise_file_limit(Settings& settings, Log& log) {
+  rlimit limit{};
+  const rlim_t wanted = settings.maxclients + kOtherHandles;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
+  settings.maxclients = limit.rlim_cur > kOtherHandles ? limit.rlim_cur - kOtherHandles : 1;
+  log.warning(fmt::format("The limit of open files is {}: maxclients is lowered to {}",
+                          limit.rlim_cur, settings.maxclients));
+}
+
+}  // namespace
+
+std::size_t loops_for(int wanted) {
+  return wanted > 0 ? static_cast<std::size_t>(wanted) : usable_cores();
+}
+
+Server::Server(Options& options, Log& log)
+    : options_(options),
+      log_(log),
+      engine_(options, clock_, *this, log, loops_for(options.settings.threads), draw_seed()) {
+  refuse_open_door();
+  raise_file_limit(options_.settings, log_);
+  for (std::size_t i = 0; i < loops_for(options_.settings.threads); ++i) {
+    loops_.push_back(std::make_unique<net::Loop>(engine_, engine_.lane(i)));
+  }
+  listener_ = std::make_unique<net::Listener>(loops_.front()->context(), engine_, loops_);
+  listen();
+  let_slow_scripts_poll();
+  wait_for_signals();
+}
+
+Server::~Server() = default;
+
+// Without a password only this machine may come in, unless the operator says otherwise in so many words.
+void Server::refuse_open_door() const {
+  const Settings& settings = options_.settings;
+  if (!settings.protected_mode || !settings.requirepass.empty() || settings.port == 0) return;
+  for (std::string address : settings.bind) {
+    if (address.starts_with('-')) address.erase(0, 1);
+    if (is_loopback(address)) continue;
+    throw std::runtime_error(fmt::format(
+        "Refusing to listen on '{}' without a password: set --requirepass, bind to loopback only, or say "
+        "--protected-mode no",
+        address));
+  }
+}
+
+void Server::listen() {
+  Settings& settings = options_.settings;
+  if (settings.port != 0) {
+    bool is_listening = false;
+    for (std::string address : settings.bind) {
+      const bool may_be_missing = address.starts_with('-');
+      if (may_be_missing) address.erase(0, 1);
+      try {
+        listener_->listen_tcp(address, static_cast<std::uint16_t>(settings.port),
+                              settings.tcp_backlog);
+        is_listening = true;
+      } catch (const std::runtime_error& error) {
+        if (!may_be_missing) throw;
+        log_.verbose(error.what());
+      }
+    }
+    if (!is_listening) {
+      throw std::runtime_error(fmt::format("Can't listen on port {}: no address of bind is to be had",
+                                           settings.port));
+    }
+  }
+  if (!settings.unixsocket.empty()) {
+    listener_->listen_unix(settings.unixsocket, settings.unixsocketperm, settings.tcp_backlog);
+  }
+}
+
+void Server::let_slow_scripts_poll() {
+  engine_.services().scripts.when_slow([this](Lane& lane) {
+    engine_.services().turnstile.mark_long();
+    loops_[lane.index]->serve_while_busy();
+  });
+}
+
+void Server::wait_for_signals() {
+  signals_ = std::make_unique<asio::signal_set>(loops_.front()->context(), SIGINT, SIGTERM);
+  signals_->async_wait([this](asio::error_code error, int signal) {
+    if (error) return;
+    shut_down(signal == SIGINT ? "SIGINT" : "SIGTERM");
+  });
+}
+
+void Server::run() {
+  nanoseconds_per_tick();
+  for (std::size_t i = 1; i < loops_.size(); ++i) loops_[i]->start();
+  log_.notice(fmt::format("Larder {} ready to accept connections on port {} with {} event loop{}",
+                          kLarderVersion, options_.settings.port, loops_.size(),
+                          loops_.size() == 1 ? "" : "s"));
+  loops_.front()->run();
+  for (std::size_t i = 1; i < loops_.size(); ++i) loops_[i]->join();
+  log_.notice("Larder is now ready to exit, bye bye...");
+}
+
+void Server::shut_down(const std::string& reason) {
+  if (is_stopping_.exchange(true)) return;
+  log_.notice(fmt::format("Shutting down: {}", reason));
+  // A script that runs now ends, or its loop would never come free.
+  engine_.services().scripts.request_stop();
+  asio::post(loops_.front()->context(), [this] {
+    listener_->close();
+    signals_->cancel();
+    for (auto& loop : loops_) loop->stop();
+  });
+}
+
+}  // namespace larder::server

@@ -1,0 +1,51 @@
+// The server: engine, loops, listeners and signals, started and stopped in one readable order.
+//
+// Thread: made and run on the main thread, which serves loop 0. shut_down() may come from any thread.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/engine/engine.h"
+#include "server/engine/server_control.h"
+#include "server/log.h"
+#include "server/net/listener.h"
+#include "server/net/loop.h"
+#include "server/options.h"
+#include "storage/clock.h"
+
+namespace larder::server {
+
+class Server final : public ServerControl {
+ public:
+  // Binds everything; throws std::runtime_error with a sentence when something is not to be had.
+  Server(Options& options, Log& log);
+  ~Server() override;
+
+  // Serves until a signal or SHUTDOWN.
+  void run();
+  void shut_down(const std::string& reason) override;
+
+ private:
+  void refuse_open_door() const;
+  void listen();
+  void wait_for_signals();
+  void let_slow_scripts_poll();
+
+  Options& options_;
+  Log& log_;
+  storage::RealClock clock_;
+  Engine engine_;
+  std::vector<std::unique_ptr<net::Loop>> loops_;
+  std::unique_ptr<net::Listener> listener_;
+  std::unique_ptr<asio::signal_set> signals_;
+  std::atomic<bool> is_stopping_{false};
+};
+
+// Event loops for `wanted` threads, 0: as many as cores this process may use (cgroup quota and affinity respected).
+std::size_t loops_for(int wanted);
+
+}  // namespace larder::server
