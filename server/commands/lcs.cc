@@ -254,11 +254,8 @@ bool is_affordable(const Call& call, std::string_view first, std::string_view se
 
 }  // namespace
 
+// Redis looks the keys up before it reads the options, so even a misspelt LCS counts two lookups.
 void lcs(Call& call) {
-  Args args = call.args_from(3);
-  const LcsOptions options = read_lcs_options(args);
-  if (!args.finish()) return call.reply.error(args.problem());
-
   const Key names[] = {call.key(1), call.key(2)};
   storage::Keyspace::Several several(call.keys, names);
   bool are_strings = true;
@@ -270,6 +267,10 @@ void lcs(Call& call) {
   HeldBytes first = several->read(names[0], hold);
   HeldBytes second = several->read(names[1], hold);
   if (!are_strings) return call.reply.error(errors::lcs_needs_strings);
+
+  Args args = call.args_from(3);
+  const LcsOptions options = read_lcs_options(args);
+  if (!args.finish()) return call.reply.error(args.problem());
   if (!is_affordable(call, first.view(), second.view()))
     return call.reply.error(errors::lcs_too_large);
 
