@@ -63,6 +63,14 @@ bool Session::read_socket() {
     return false;
   }
   input_.wrote(static_cast<std::size_t>(got));
+  const Settings& settings = loop_.engine().services().options.settings;
+  if (input_.unread().size() > settings.client_query_buffer_limit) {
+    loop_.engine().services().log.warning(fmt::format(
+        "Client {} closed: {} bytes of one request passed client-query-buffer-limit",
+        client_.address, input_.unread().size()));
+    close();
+    return false;
+  }
   loop_.lane().counters.input_bytes.add(static_cast<std::uint64_t>(got));
   return true;
 }

@@ -207,10 +207,10 @@ TEST_CASE("LCS: the sequence, its length, its runs") {
   CHECK(larder("LCS b a") == "mytext");
   CHECK(larder("LCS a b LEN") == "6");
   CHECK(larder("LCS a b IDX MINMATCHLEN 4 WITHMATCHLEN") ==
-        "{matches: [[[4, 7], [5, 8], 4]], len: 6}");
-  CHECK(larder("LCS b a IDX") == "{matches: [[[5, 8], [4, 7]], [[0, 1], [2, 3]]], len: 6}");
+        "[matches, [[[4, 7], [5, 8], 4]], len, 6]");
+  CHECK(larder("LCS b a IDX") == "[matches, [[[5, 8], [4, 7]], [[0, 1], [2, 3]]], len, 6]");
   CHECK(larder("LCS a missing") == "");
-  CHECK(larder("LCS a missing IDX") == "{matches: [], len: 0}");
+  CHECK(larder("LCS a missing IDX") == "[matches, [], len, 0]");
   CHECK(larder("LCS a b LEN IDX") ==
         "(error) ERR If you want both the length and indexes, please just use IDX.");
 }

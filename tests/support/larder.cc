@@ -1,0 +1,103 @@
+#include "tests/support/larder.h"
+
+#include <array>
+#include <stdexcept>
+
+#include "protocol/buffer.h"
+#include "protocol/line_words.h"
+#include "protocol/resp_writer.h"
+#include "tests/support/reply_text.h"
+
+namespace larder::testing {
+
+// One client of the test, with the buffer its replies go to.
+struct Larder::Seat {
+  Seat(std::uint64_t id, std::int64_t now_ms) : client(id, nullptr, now_ms), writer(output) {}
+
+  server::Client client;
+  protocol::OutputBuffer output;
+  protocol::RespWriter writer;
+};
+
+Larder::Larder(const server::Settings& settings) : log_(server::LogLevel::nothing, "") {
+  options_.settings = settings;
+  engine_ = std::make_unique<server::Engine>(options_, clock_, control_, log_, 1, 20261122);
+}
+
+Larder::~Larder() {
+  for (auto& [number, seat] : seats_) engine_->clients().remove(seat->client);
+}
+
+server::Settings Larder::settings_for_tests() {
+  server::Settings settings;
+  settings.maxmemory = 0;
+  return settings;
+}
+
+Larder::Seat& Larder::seat(int client) {
+  std::unique_ptr<Seat>& seat = seats_[client];
+  if (!seat) {
+    seat = std::make_unique<Seat>(engine_->clients().next_id(), now_ms());
+    seat->client.address = "127.0.0.1:" + std::to_string(50000 + client);
+    seat->client.local_address = "127.0.0.1:6379";
+    seat->client.authenticated = options_.settings.requirepass.empty();
+    engine_->clients().add(seat->client);
+  }
+  return *seat;
+}
+
+server::Client& Larder::client(int client) {
+  return seat(client).client;
+}
+
+std::string Larder::bytes_of(const std::vector<std::string>& words, int client) {
+  Seat& seat = this->seat(client);
+  const std::vector<std::string_view> views(words.begin(), words.end());
+  {
+    const server::LaneVisit visit(engine_->services(), engine_->lane(0));
+    server::Next next =
+        engine_->dispatcher().execute(engine_->lane(0), seat.client, views, seat.writer);
+    while (next == server::Next::wait && seat.client.work) {
+      next = engine_->dispatcher().resume(engine_->lane(0), seat.client, seat.writer);
+    }
+  }
+  std::string bytes;
+  std::array<protocol::OutputBuffer::Piece, 16> pieces;
+  while (!seat.output.empty()) {
+    const std::size_t count = seat.output.gather(pieces);
+    std::size_t taken = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      bytes.append(pieces[i].data, pieces[i].size);
+      taken += pieces[i].size;
+    }
+    seat.output.consume(taken);
+  }
+  return bytes;
+}
+
+protocol::Node Larder::reply_to(const std::vector<std::string>& words, int client) {
+  const std::string bytes = bytes_of(words, client);
+  std::string_view rest = bytes;
+  protocol::Node node = take_reply(rest);
+  if (!rest.empty()) throw std::runtime_error("one command, two replies: " + bytes);
+  return node;
+}
+
+std::string Larder::say(const std::vector<std::string>& words, int client) {
+  return to_text(reply_to(words, client));
+}
+
+std::string Larder::on(int client, std::string_view line) {
+  std::vector<std::string> words;
+  protocol::LineWords split(line);
+  while (split.next() == protocol::LineWords::Step::word) words.emplace_back(split.word());
+  return say(words, client);
+}
+
+void Larder::advance(std::chrono::milliseconds by) {
+  clock_.advance(by);
+  const server::LaneVisit visit(engine_->services(), engine_->lane(0));
+  engine_->upkeep().finish(engine_->lane(0));
+}
+
+}  // namespace larder::testing
