@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <string>
 
+#include "storage/store.h"
 #include "tests/support/larder.h"
 
 using namespace std::chrono_literals;
@@ -11,6 +13,16 @@ namespace {
 
 constexpr const char* kSyntax = "(error) ERR syntax error";
 constexpr const char* kNotAnInteger = "(error) ERR value is not an integer or out of range";
+
+// How many hits and misses a command counted, as "hits/misses".
+std::string counted(Larder& larder, const std::string& line) {
+  larder::storage::Store& store = larder.engine().services().store;
+  const auto before = store.statistics().counters;
+  larder(line);
+  const auto after = store.statistics().counters;
+  return std::to_string(after.hits - before.hits) + "/" +
+         std::to_string(after.misses - before.misses);
+}
 
 }  // namespace
 
@@ -213,6 +225,8 @@ TEST_CASE("LCS: the sequence, its length, its runs") {
   CHECK(larder("LCS a missing IDX") == "[matches, [], len, 0]");
   CHECK(larder("LCS a b LEN IDX") ==
         "(error) ERR If you want both the length and indexes, please just use IDX.");
+  larder("HELLO 3");
+  CHECK(larder("LCS a missing IDX") == "{matches: [], len: 0}");
 }
 
 TEST_CASE("LCS of strings that need several turns, and of strings that are too long") {
@@ -228,4 +242,31 @@ TEST_CASE("LCS of strings that need several turns, and of strings that are too l
   larder("SET b " + std::string(20'000, 'b'));
   CHECK(larder("LCS a b") ==
         "(error) ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
+}
+
+TEST_CASE("reads and writes that answer the old value count hits and misses, others do not") {
+  Larder larder;
+  larder("SET k 1");
+  CHECK(counted(larder, "GET k") == "1/0");
+  CHECK(counted(larder, "GET missing") == "0/1");
+  CHECK(counted(larder, "MGET k missing k") == "2/1");
+  CHECK(counted(larder, "STRLEN k") == "1/0");
+  CHECK(counted(larder, "GETRANGE missing 0 1") == "0/1");
+  CHECK(counted(larder, "SET k 1 GET") == "1/0");
+  CHECK(counted(larder, "GETSET k 1") == "1/0");
+  CHECK(counted(larder, "GETEX k EX 10") == "1/0");
+  CHECK(counted(larder, "GETDEL other") == "0/1");
+  CHECK(counted(larder, "LCS k missing FOO") == "1/1");
+  CHECK(counted(larder, "EXISTS k missing k") == "2/1");
+  CHECK(counted(larder, "TOUCH k") == "1/0");
+  CHECK(counted(larder, "TYPE k") == "1/0");
+  CHECK(counted(larder, "TTL k") == "1/0");
+  CHECK(counted(larder, "OBJECT ENCODING k") == "1/0");
+  CHECK(counted(larder, "COPY k copied") == "1/0");
+  for (const char* line : {"SET k 2", "SETNX k 3", "MSET k 1 l 2", "MSETNX k 1 m 2", "INCR k",
+                           "APPEND k 1", "SETRANGE k 0 1", "INCRBYFLOAT k 1", "EXPIRE k 100",
+                           "PERSIST k", "RENAME k l", "MOVE l 1", "DEL k", "UNLINK missing"}) {
+    CAPTURE(line);
+    CHECK(counted(larder, line) == "0/0");
+  }
 }
