@@ -163,10 +163,20 @@ void Loop::serve(const std::vector<Session*>& sessions) {
   run_batches(sessions);
   for (Session* session : sessions) {
     session->flush();
-    if (!session->is_closed() && session->may_have_more()) backlog_.push_back(session->id());
+    note_backlog(*session);
   }
+  end_serving();
+}
+
+// Whole requests are left, in the batch or in the buffer, and no event will say so.
+void Loop::note_backlog(Session& session) {
+  if (session.can_go_on() || session.may_have_more()) backlog_.push_back(session.id());
+}
+
+void Loop::end_serving() {
   is_serving_ = false;
   clear_graves();
+  if (!working_.empty()) post_work();
 }
 
 void Loop::run_batches(const std::vector<Session*>& sessions) {
@@ -188,25 +198,28 @@ void Loop::run_batches(const std::vector<Session*>& sessions) {
 
 void Loop::has_work(Session& session) {
   working_.push_back(session.id());
+  if (!is_serving_) post_work();
+}
+
+void Loop::post_work() {
   if (std::exchange(work_is_posted_, true)) return;
   asio::post(context_, [this] { do_work(); });
 }
 
-// One step for everybody who has a long work; then the others get a turn.
+// One step for everybody who has a long work or whose pause is over; then the others get a turn. While a script lets the
+// loop look at its sockets nothing is done here: end_serving() posts it again.
 void Loop::do_work() {
   work_is_posted_ = false;
+  if (is_serving_) return;
   for (const std::uint64_t id : std::exchange(working_, {})) {
     const auto it = sessions_.find(id);
     if (it != sessions_.end()) serve_one(*it->second);
   }
   serve_ready();
+  wait_for_sessions();
 }
 
 void Loop::serve_one(Session& session) {
-  if (is_serving_) {
-    // Posted work that comes in while a script lets the loop look at its sockets: later.
-    return post_to(session.id(), [](Session& later) { later.wake(); });
-  }
   is_serving_ = true;
   {
     const LaneVisit visit(engine_.services(), lane_);
@@ -215,15 +228,12 @@ void Loop::serve_one(Session& session) {
       session.go_on();
       running_ = nullptr;
     } else {
-      has_work(session);
+      working_.push_back(session.id());
     }
   }
   session.flush();
-  if (!session.is_closed() && session.may_have_more()) backlog_.push_back(session.id());
-  is_serving_ = false;
-  clear_graves();
-  wait_for_sessions();
-  if (!backlog_.empty()) asio::post(context_, [this] { serve_ready(); });
+  note_backlog(session);
+  end_serving();
 }
 
 void Loop::serve_while_busy() {

@@ -71,8 +71,8 @@ class Loop {
 
   // Called by sessions.
   void bury(Session& session);
+  // It has a long work to go on with, or its pause is over.
   void has_work(Session& session);
-  void serve_one(Session& session);
 
   // From a script of this loop that runs for long.
   void serve_while_busy();
@@ -86,7 +86,11 @@ class Loop {
   bool collect_ready();
   void serve(const std::vector<Session*>& sessions);
   void run_batches(const std::vector<Session*>& sessions);
+  void post_work();
   void do_work();
+  void serve_one(Session& session);
+  void note_backlog(Session& session);
+  void end_serving();
   void wait_for_tick();
   void tick();
   void make_session(const Newcomer& newcomer);

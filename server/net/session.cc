@@ -269,7 +269,7 @@ void Session::push(std::string bytes) {
 }
 
 void Session::wake() {
-  loop_.serve_one(*this);
+  loop_.has_work(*this);
 }
 
 void Session::write_pushed(std::string_view bytes) {

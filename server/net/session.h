@@ -69,7 +69,8 @@ class Session final : public Link {
   bool has_batch() const { return next_ < batch_.size(); }
   // There may be whole requests in what was read already.
   bool may_have_more() const { return may_have_more_ && !is_held() && !closing_; }
-  bool has_work() const { return waits_ && client_.work != nullptr; }
+  // A batch that was held back can go on: nobody else will say so.
+  bool can_go_on() const { return has_batch() && !is_held() && !is_closed() && !closing_; }
   void close();
 
   // Once a second or so: timeouts, memory of idle buffers, numbers for CLIENT LIST.
