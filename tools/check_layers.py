@@ -9,8 +9,8 @@ What is checked, in storage/, protocol/, server/ and tests/ (C++ files only):
   includes    storage sees the standard library and fmt (mutex.cc also the system's futex, region.cc
               its pages);
               protocol the standard library and fmt; server sees both rooms.
-              Asio enters by server/net/asio.h only, CLI11 by server/options* only, Lua and msgpack
-              stay in server/scripting/. Inside server: engine sees neither commands nor net,
+              Asio enters by server/net/asio.h only, CLI11 by server/command_line.cc only, Lua and
+              msgpack stay in server/scripting/. Inside server: engine sees neither commands nor net,
               commands see neither net nor server.h, nothing but engine/families.* sees commands.
               Full paths only, and a file's own header comes first.
   headers     open with `#pragma once` and compile alone.
@@ -52,7 +52,7 @@ OUTSIDE = (
     (r"fmt/", r"."),
     (r"(xxhash|immintrin|malloc)\.h$", r"storage/|server/|tests/"),
     (r"asio(/|\.hpp$)", r"server/net/asio\.(h|cc)$"),
-    (r"CLI/", r"server/options[^/]*$"),
+    (r"CLI/", r"server/command_line\.cc$"),
     (r"(lua|lauxlib|lualib|luajit|lua-cjson)\.h(pp)?$", r"server/scripting/|tests/"),
     (r"msgpack", r"server/scripting/|tests/"),
     (r"httplib\.h$", r"server/web/"),
@@ -292,7 +292,7 @@ def self_test() -> list[str]:
         "asio has one door": includes("server/net/asio.h", "#include <asio.hpp>"),
         "and no other": not includes("server/net/loop.h", "#include <asio.hpp>"),
         "nor by its parts": not includes("server/net/loop.h", "#include <asio/ip/tcp.hpp>"),
-        "CLI11 is for options": includes("server/options_flags.cc", "#include <CLI/CLI.hpp>"),
+        "CLI11 reads the command line": includes("server/command_line.cc", "#include <CLI/CLI.hpp>"),
         "CLI11 is not for main": not includes("server/main.cc", "#include <CLI/CLI.hpp>"),
         "engine knows no net": not includes("server/engine/a.h", '#include "server/net/loop.h"'),
         "engine knows no commands": not includes("server/engine/a.h", '#include "server/commands/x.h"'),
