@@ -89,7 +89,8 @@ std::uint64_t eviction_rank(const EvictionRules& rules, const Entry& entry, std:
 }
 
 std::int64_t idle_seconds(std::uint32_t bits, std::int64_t now_ms) {
-  return idle_ticks(bits, now_ms) * kIdleTickMs / 1000;
+  // Up to a tick more than the two readings tell apart: two seconds are never called one.
+  return (idle_ticks(bits, now_ms) * kIdleTickMs + kIdleTickMs - 1) / 1000;
 }
 
 }  // namespace larder::storage
