@@ -35,9 +35,12 @@ void TimerWheel::add(std::uint32_t name, Deadline deadline) {
   if (ring < kRings) {
     slot = static_cast<std::size_t>(tick >> (8 * ring)) & (kSlots - 1);
   } else {
-    // Farther than the rings reach: the slot of the last ring that comes up latest; then it is hung again.
+    // Beyond the last ring's turn: its own slot if that comes up first there, or else the one that comes up latest, from
+    // where it is hung again.
     ring = kRings - 1;
-    slot = (static_cast<std::size_t>(tick_ >> (8 * ring)) + kSlots - 1) & (kSlots - 1);
+    const std::int64_t here = tick_ >> (8 * ring);
+    const std::int64_t there = std::min(tick >> (8 * ring), here + std::int64_t{kSlots} - 1);
+    slot = static_cast<std::size_t>(there) & (kSlots - 1);
   }
   hang(name, ring, slot);
 }
@@ -45,6 +48,11 @@ void TimerWheel::add(std::uint32_t name, Deadline deadline) {
 void TimerWheel::hang(std::uint32_t name, int ring, std::size_t slot) {
   const auto r = static_cast<std::size_t>(ring);
   Chunk*& head = rings_[r][slot];
+  // A key whose deadline comes and goes leaves names behind, which find each other here when they are hung again.
+  if (head != nullptr && std::find(head->names.begin(), head->names.begin() + head->count, name) !=
+                             head->names.begin() + head->count) {
+    return;
+  }
   if (head == nullptr || head->count == head->names.size()) {
     auto* chunk = static_cast<Chunk*>(allocate(sizeof(Chunk)));
     chunk->next = head;
@@ -55,6 +63,23 @@ void TimerWheel::hang(std::uint32_t name, int ring, std::size_t slot) {
   }
   head->names[head->count++] = name;
   ++size_;
+}
+
+// The clock was set back: what hangs here would come up by the old time. All names are due, and are hung anew as they are
+// visited. Walks every chunk once; an operator's act, not a client's.
+void TimerWheel::set_back(std::int64_t target) {
+  for (std::size_t r = 0; r < rings_.size(); ++r) {
+    for (Chunk*& head : rings_[r]) {
+      while (head != nullptr) {
+        Chunk* const chunk = head;
+        head = chunk->next;
+        chunk->next = due_;
+        due_ = chunk;
+      }
+    }
+    occupied_[r].fill(0);
+  }
+  tick_ = target;
 }
 
 bool TimerWheel::take_due(std::uint32_t& name) {

@@ -43,6 +43,7 @@ class TimerWheel {
   std::size_t advance(std::int64_t now_ms, std::size_t budget, Visitor&& visit) {
     std::size_t visited = 0;
     const std::int64_t target = tick_of_now(now_ms);
+    if (target + kSetBackTicks < tick_) set_back(target);
     for (;;) {
       std::uint32_t name = 0;
       while (visited < budget && take_due(name)) {
@@ -60,6 +61,8 @@ class TimerWheel {
  private:
   static constexpr int kRings = 4;
   static constexpr std::size_t kSlots = 256;
+  // Time that is this much behind was set back (two readers of one clock differ by less): a second.
+  static constexpr std::int64_t kSetBackTicks = 1000 / kTickMs;
   // A chunk of names, one cache line.
   struct Chunk {
     Chunk* next;
@@ -77,6 +80,7 @@ class TimerWheel {
 
   bool take_due(std::uint32_t& name);
   bool step_towards(std::int64_t target);
+  void set_back(std::int64_t target);
   void hang(std::uint32_t name, int ring, std::size_t slot);
   int first_occupied(int ring, std::size_t from) const;  // slot at or after `from`, or -1
 
