@@ -37,7 +37,7 @@ class RespWriter final : public Reply {
 
   // While muted nothing is written (CLIENT REPLY OFF and SKIP); errors are still counted. Pushed
   // messages are not replies: who writes one unmutes around it.
-  void mute(bool muted) { muted_ = muted; }
+  void mute(bool muted) override { muted_ = muted; }
   bool muted() const { return muted_; }
 
   // Error replies so far, and the code word of the last one ("ERR", "WRONGTYPE"); for statistics.

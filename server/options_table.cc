@@ -20,6 +20,7 @@ constexpr std::string_view kPolicies[] = {
     "noeviction",   "allkeys-lru",  "allkeys-lfu",     "allkeys-random",
     "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"};
 constexpr std::string_view kLevels[] = {"debug", "verbose", "notice", "warning", "nothing"};
+constexpr std::string_view kWhoMayDebug[] = {"no", "yes", "local"};
 
 constexpr Option kTable[] = {
     // Network
@@ -77,6 +78,9 @@ constexpr Option kTable[] = {
     // Security
     {.name = "requirepass", .field = &Settings::requirepass,
      .help = "password of the default user; empty: none"},
+    {.name = "enable-debug-command", .field = &Settings::enable_debug_command,
+     .form = Form::choice, .change = Change::at_start, .choices = kWhoMayDebug,
+     .help = "whether DEBUG may be run: no, yes, or local (from this machine only)"},
     // Scripts and logs
     {.name = "busy-reply-threshold", .field = &Settings::busy_reply_threshold_ms,
      .form = Form::number, .help = "milliseconds after which a script counts as stuck",

@@ -228,9 +228,11 @@ void reply_mode(Call& call) {
   const std::string_view mode = call.word(2);
   if (same_word(mode, "ON")) {
     call.client.reply_mode = ReplyMode::on;
+    call.reply.mute(false);
     call.reply.ok();
   } else if (same_word(mode, "OFF")) {
     call.client.reply_mode = ReplyMode::off;
+    call.reply.mute(true);
   } else if (same_word(mode, "SKIP")) {
     if (call.client.reply_mode != ReplyMode::off) call.client.reply_mode = ReplyMode::skip_next;
   } else {

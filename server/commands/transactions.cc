@@ -100,13 +100,13 @@ void run_queued(Call& call, Transaction& transaction, const storage::HeldShards*
   std::vector<std::string_view> words;
   for (const Transaction::Queued& one : queued) {
     words.assign(one.words.begin(), one.words.end());
+    call.lane.counters.commands.add();
+    call.services.dispatcher.run_inner(call.lane, call.client, *one.row, words, call.reply,
+                                       {.held = held, .now_ms = call.now_ms, .in_exec = true});
     if (call.services.monitors.any() && !(one.row->flags & (skip_monitor | admin))) {
       call.services.monitors.show(call.lane.now_us, call.client, words,
                                   one.row->flags & touches_arguments, false);
     }
-    call.lane.counters.commands.add();
-    call.services.dispatcher.run_inner(call.lane, call.client, *one.row, words, call.reply,
-                                       {.held = held, .now_ms = call.now_ms, .in_exec = true});
   }
 }
 

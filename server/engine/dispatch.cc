@@ -168,10 +168,6 @@ Next Dispatcher::run(Asked& asked) {
   client.active_ms = asked.now_ms();
   ++client.commands;
   asked.lane.counters.commands.add();
-  if (services_.monitors.any() && !(row.flags & (Flag::skip_monitor | Flag::admin))) [[unlikely]] {
-    services_.monitors.show(asked.lane.now_us, client, asked.words,
-                            row.flags & Flag::touches_arguments, false);
-  }
 
   const std::uint64_t errors_before = asked.writer.errors();
   const std::uint64_t begin = ticks_now();
@@ -189,9 +185,15 @@ Next Dispatcher::run(Asked& asked) {
             .now_ms = asked.now_ms(),
             .first_hash = asked.prepared.first_hash};
   row.run(call);
+  const std::uint64_t took = ticks_now() - begin;
   alone.reset();
+  // Afterwards, as Redis does: SELECT 3 is shown as of database 3.
+  if (services_.monitors.any() && !(row.flags & (Flag::skip_monitor | Flag::admin))) [[unlikely]] {
+    services_.monitors.show(asked.lane.now_us, client, asked.words,
+                            row.flags & Flag::touches_arguments, false);
+  }
 
-  note_time(asked, ticks_now() - begin);
+  note_time(asked, took);
   if (asked.writer.errors() != errors_before) {
     asked.lane.commands[asked.prepared.match.number].failed.add();
     asked.lane.count_error(asked.writer.last_error_code());
