@@ -1,6 +1,7 @@
 #include "server/metrics/process.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -35,6 +36,10 @@ std::size_t resident_bytes() {
   long resident = 0;
   if (!(statm >> total >> resident)) return 0;
   return in_pages(resident);
+}
+
+std::size_t heap_bytes() {
+  return mallinfo2().uordblks;
 }
 
 std::size_t machine_memory_bytes() {

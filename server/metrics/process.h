@@ -12,6 +12,7 @@ struct CpuSeconds {
 };
 
 std::size_t resident_bytes();  // 0 where /proc does not say
+std::size_t heap_bytes();      // what the allocator has handed out
 std::size_t machine_memory_bytes();
 CpuSeconds cpu_of_process();
 CpuSeconds cpu_of_children();

@@ -7,6 +7,7 @@
 
 #include "server/engine/lane.h"
 #include "server/engine/services.h"
+#include "server/metrics/process.h"
 #include "storage/store.h"
 
 namespace larder::server {
@@ -32,7 +33,8 @@ Vitals::Vitals(const storage::Clock& clock)
       run_id_(draw_id()),
       replication_id_(draw_id()),
       started_wall_s_(clock.wall_ms() / 1000),
-      started_ms_(steady_ms(clock)) {}
+      started_ms_(steady_ms(clock)),
+      startup_bytes_(heap_bytes()) {}
 
 std::int64_t Vitals::uptime_seconds() const {
   return (steady_ms(clock_) - started_ms_) / 1000;
@@ -47,7 +49,7 @@ void Vitals::tick(const Services& services) {
   commands_.sample(sum([](const Lane& lane) -> auto& { return lane.counters.commands; }), now_ms);
   input_.sample(sum([](const Lane& lane) -> auto& { return lane.counters.input_bytes; }), now_ms);
   output_.sample(sum([](const Lane& lane) -> auto& { return lane.counters.output_bytes; }), now_ms);
-  peak_bytes_ = std::max(peak_bytes_, services.store.used_bytes());
+  peak_bytes_ = std::max(peak_bytes_, startup_bytes_ + services.store.used_bytes());
 }
 
 void Vitals::reset() {

@@ -29,6 +29,8 @@ class Vitals {
   const std::string& replication_id() const { return replication_id_; }
   std::int64_t started_at_seconds() const { return started_wall_s_; }  // wall time
   std::int64_t uptime_seconds() const;
+  // What was on the heap before the first key.
+  std::size_t startup_bytes() const { return startup_bytes_; }
 
   void tick(const Services& services);
   // CONFIG RESETSTAT: rates begin anew and the peak is what is used now.
@@ -48,6 +50,7 @@ class Vitals {
   const std::string replication_id_;
   const std::int64_t started_wall_s_;
   const std::int64_t started_ms_;  // steady time
+  const std::size_t startup_bytes_;
 
   storage::Mutex mutex_;
   std::int64_t sampled_ms_ GUARDED_BY(mutex_) = 0;
