@@ -14,6 +14,7 @@ std::span<const Family* const> all_families() {
       &connection,
       &client_commands,
       &transactions,
+      &scripting_commands,
       &config_commands,
       &introspection,
       &info_commands,

@@ -4,18 +4,7 @@
 
 namespace larder::server::scripting {
 
-bool parse_sha(std::string_view word, Sha& out) {
-  if (word.size() != out.size()) return false;
-  for (std::size_t i = 0; i < word.size(); ++i) {
-    const char c = word[i];
-    const bool is_upper = c >= 'A' && c <= 'F';
-    if (!is_upper && !(c >= 'a' && c <= 'f') && !(c >= '0' && c <= '9')) return false;
-    out[i] = is_upper ? static_cast<char>(c - 'A' + 'a') : c;
-  }
-  return true;
-}
-
-bool Scripts::keep(const Sha& sha, std::string_view text, Origin origin) {
+Scripts::Text Scripts::keep(const Sha& sha, std::string_view text, Origin origin) {
   const storage::MutexLock lock(mutex_);
   if (const auto found = texts_.find(sha); found != texts_.end()) {
     Kept& kept = found->second;
@@ -23,18 +12,21 @@ bool Scripts::keep(const Sha& sha, std::string_view text, Origin origin) {
       eval_order_.erase(kept.place);
       kept.origin = Origin::load;
     }
-    return true;
+    return kept.text;
   }
   while (!eval_order_.empty() && (text_bytes_ + text.size() > kTextBytes ||
                                   (origin == Origin::eval && eval_order_.size() >= kEvalScripts))) {
     drop_oldest();
   }
-  if (text_bytes_ + text.size() > kTextBytes) return origin == Origin::eval;
+  const bool has_room = text_bytes_ + text.size() <= kTextBytes;
+  if (!has_room && origin == Origin::load) return nullptr;
+  Text shared = std::make_shared<const std::string>(text);
+  if (!has_room) return shared;
   auto place = eval_order_.end();
   if (origin == Origin::eval) place = eval_order_.insert(place, sha);
-  texts_.emplace(sha, Kept{std::make_shared<const std::string>(text), origin, place});
+  texts_.emplace(sha, Kept{shared, origin, place});
   text_bytes_ += text.size();
-  return true;
+  return shared;
 }
 
 void Scripts::drop_oldest() {

@@ -1,28 +1,32 @@
 // Scripts: what all lanes share about Lua: the script texts by SHA1, and the script that runs now.
 //
-// Texts. A script is compiled once per lane, in the lane's own interpreter; only its text is shared. EVAL and SCRIPT LOAD
-// put it here, EVALSHA of a lane that has not seen it fetches it from here. SCRIPT FLUSH empties it and raises the
-// generation, by which each lane notices that what it has compiled is void. The texts are bounded: those that came by
-// EVAL leave again, oldest first, when there are more than kEvalScripts (their clients fall back to EVAL on NOSCRIPT, as
-// with Redis 7.4); those of SCRIPT LOAD stay, up to kTextBytes in all.
+// Texts. A script is compiled once per lane, in the lane's own interpreter; only its text is
+// shared. EVAL and SCRIPT LOAD put it here, EVALSHA of a lane that has not seen it fetches it from
+// here. SCRIPT FLUSH empties it and raises the generation, by which each lane notices that what it
+// has compiled is void. The texts are bounded: those that came by EVAL leave again, oldest first,
+// when there are more than kEvalScripts (their clients fall back to EVAL on NOSCRIPT, as with
+// Redis 7.4); those of SCRIPT LOAD stay, up to kTextBytes in all.
 //
-// The running script. Scripts run with every other loop held off, so at most one runs. What it may be asked from outside
-// while it runs is one atomic word: has it written, shall it end. A script that runs longer than busy-reply-threshold is
-// *busy*; from then on
+// The running script. Scripts run with every other loop held off, so at most one runs. What it may
+// be asked from outside while it runs is one atomic word: has it written, shall it end. A script
+// that runs longer than busy-reply-threshold is *busy*; from then on
 //
-//   - the interpreter calls the slow hook about every 100,000 instructions, on the script's own loop, so that this loop
-//     can look at its sockets (when_slow; the loop must not close the client whose script this is, nor run any row but
-//     those that is_busy() allows);
-//   - loops that would wait in the turnstile ask is_busy() and answer errors::busy_script instead, except to SCRIPT KILL
-//     (request_kill) and SHUTDOWN NOSAVE (shut_down, then request_stop, so that the loop comes free).
+//   - the interpreter calls the slow hook about every 100,000 instructions, on the script's own
+//   loop, so that this loop
+//     can look at its sockets (when_slow; the loop must not close the client whose script this is,
+//     nor run any row but those that is_busy() allows);
+//   - loops that would wait in the turnstile ask is_busy() and answer errors::busy_script instead,
+//   except to SCRIPT KILL
+//     (request_kill) and SHUTDOWN NOSAVE (shut_down, then request_stop, so that the loop comes
+//     free).
 //
-// Must hold: a script that was told to die never writes after SCRIPT KILL has answered OK, and a script that has written
-// is never killed: both sides change the one word by compare-and-exchange.
-// Thread: the texts are guarded by mutex_; everything about the running script is atomic. Any thread may call, inside
-// the turnstile or not, except where a function says that only the script's lane does. when_slow: before the start.
+// Must hold: a script that was told to die never writes after SCRIPT KILL has answered OK, and a
+// script that has written is never killed: both sides change the one word by compare-and-exchange.
+// Thread: the texts are guarded by mutex_; everything about the running script is atomic. Any
+// thread may call, inside the turnstile or not, except where a function says that only the script's
+// lane does. when_slow: before the start.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -34,6 +38,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "server/scripting/sha1.h"
 #include "storage/mutex.h"
 
 namespace larder::server {
@@ -47,22 +52,15 @@ inline constexpr std::size_t kEvalScripts = 500;
 // Bytes of all texts together.
 inline constexpr std::size_t kTextBytes = 64u << 20;
 
-// A SHA1 as 40 lower-case hexadecimal digits.
-using Sha = std::array<char, 40>;
-inline std::string_view view(const Sha& sha) {
-  return {sha.data(), sha.size()};
-}
-// Its 40 digits in either case; null when it is no such word.
-bool parse_sha(std::string_view word, Sha& out);
-
 class Scripts {
  public:
   using Text = std::shared_ptr<const std::string>;
 
   // --- the texts
   enum class Origin : std::uint8_t { eval, load };
-  // False: no room for it (only of `load`; one that came by EVAL and finds no room is just not kept).
-  bool keep(const Sha& sha, std::string_view text, Origin origin);
+  // The kept text. Null: no room for it (only of `load`; one that came by EVAL and finds no room is
+  // just not kept).
+  Text keep(const Sha& sha, std::string_view text, Origin origin);
   Text find(const Sha& sha) const;  // null: not there
   bool has(const Sha& sha) const;
   void flush();
@@ -98,7 +96,8 @@ class Scripts {
   // What the instruction hook asks. `slow`: it runs for longer than the threshold.
   Order next_order(Lane& lane, bool slow);
 
-  // An interpreter says how much memory it uses; the counter lives until the interpreter is forgotten.
+  // An interpreter says how much memory it uses; the counter lives until the interpreter is
+  // forgotten.
   void add_interpreter(const std::atomic<std::size_t>& used_bytes);
   void forget_interpreter(const std::atomic<std::size_t>& used_bytes);
 
@@ -109,11 +108,6 @@ class Scripts {
   static constexpr std::uint32_t kHasWritten = 2;
   static constexpr std::uint32_t kMustDie = 4;
 
-  struct ShaHash {
-    std::size_t operator()(const Sha& sha) const {
-      return std::hash<std::string_view>{}(view(sha));
-    }
-  };
   struct Kept {
     Text text;
     Origin origin;

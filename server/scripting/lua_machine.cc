@@ -1,0 +1,61 @@
+#include "server/scripting/lua_machine.h"
+
+#include <cstdlib>
+
+#include "protocol/errors.h"
+#include "server/options.h"
+#include "server/scripting/scripts.h"
+#include "storage/clock.h"
+
+namespace larder::server::scripting {
+
+void* allocate(void* memory, void* block, std::size_t old_bytes, std::size_t new_bytes) {
+  Memory& account = *static_cast<Memory*>(memory);
+  if (block == nullptr) old_bytes = 0;
+  if (new_bytes == 0) {
+    std::free(block);
+    account.used_bytes -= old_bytes;
+    return nullptr;
+  }
+  const std::size_t used_bytes = account.used_bytes - old_bytes + new_bytes;
+  if (account.is_limited && new_bytes > old_bytes) {
+    if (used_bytes > account.limit_bytes) return nullptr;
+    if (used_bytes > account.nudge_bytes) {
+      account.nudge_bytes = used_bytes + account.limit_bytes / 16;
+      // Only sets the mark at which Lua next looks, which any allocation may do.
+      lua_gc(account.lua, LUA_GCRESTART, 0);
+    }
+  }
+  void* moved = std::realloc(block, new_bytes);
+  if (moved != nullptr) account.used_bytes = used_bytes;
+  return moved;
+}
+
+int die(lua_State* lua) {
+  // From now on every instruction asks again, so that no pcall and no coroutine goes on.
+  Machine& machine = machine_of(lua);
+  lua_sethook(machine.lua, look, LUA_MASKCOUNT, 1);
+  lua_sethook(lua, look, LUA_MASKCOUNT, 1);
+  lua_createtable(lua, 0, 1);
+  const std::string_view text = protocol::errors::script_killed;
+  lua_pushlstring(lua, text.data(), text.size());
+  lua_setfield(lua, -2, "err");
+  return lua_error(lua);
+}
+
+void look(lua_State* lua, lua_Debug*) {
+  Machine& machine = machine_of(lua);
+  if (machine.run == nullptr) return;
+  if (!machine.is_dying) {
+    Run& run = *machine.run;
+    const std::int64_t now_us = machine.services.clock.steady().count();
+    if (run.started_us == 0) run.started_us = now_us;
+    const std::int64_t threshold_ms = machine.services.options.settings.busy_reply_threshold_ms;
+    const bool is_slow = threshold_ms > 0 && now_us - run.started_us > threshold_ms * 1000;
+    const Scripts::Order order = machine.services.scripts.next_order(machine.lane, is_slow);
+    machine.is_dying = order == Scripts::Order::die;
+  }
+  if (machine.is_dying) die(lua);
+}
+
+}  // namespace larder::server::scripting

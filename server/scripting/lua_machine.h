@@ -1,0 +1,96 @@
+// Machine: what the C functions of one lane's Lua share: its memory account, the services behind
+// redis.call, and the script that runs now. Any function finds it through lua_getallocf, the
+// cheapest place of a Lua state that is the same for all its coroutines.
+//
+// Memory. Everything Lua allocates, and the buffers our libraries build texts in, goes through one
+// account with a limit (lua-memory-limit). The limit holds while a script runs; between scripts,
+// where nobody would catch Lua's complaint, it is off. Lua 5.1 does not collect before it gives up,
+// and by itself it waits until memory has doubled; so from half of the limit on the allocator tells
+// the collector to go to work.
+//
+// Thread: loop (the lane's own).
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <lua.hpp>
+
+#include "server/engine/command.h"
+#include "server/scripting/lua_reply.h"
+
+namespace larder::server::scripting {
+
+// How often a script is looked at, in instructions (as Redis does).
+inline constexpr int kInstructionsBetweenLooks = 100'000;
+
+// The account behind a Lua state. allocate() is its lua_Alloc.
+struct Memory {
+  lua_State* lua = nullptr;
+  std::size_t used_bytes = 0;
+  std::size_t limit_bytes = SIZE_MAX;
+  std::size_t nudge_bytes = SIZE_MAX;  // from here on the collector is told to work
+  bool is_limited = false;
+
+  void limit(bool on, std::size_t bytes) {
+    is_limited = on;
+    limit_bytes = bytes;
+    nudge_bytes = bytes / 2;
+  }
+};
+void* allocate(void* memory, void* block, std::size_t old_bytes, std::size_t new_bytes);
+
+// One script while it runs.
+struct Run {
+  explicit Run(Call& its_call) : call(its_call) {}
+
+  Call& call;
+  bool may_write = true;
+  bool checks_memory = true;  // false: allow-oom
+  bool has_written = false;
+  bool knows_memory = false;  // out_of_memory has been asked for
+  bool out_of_memory = false;
+  int resp = 2;                 // how redis.call answers: redis.setresp
+  std::int64_t started_us = 0;  // steady time of the first look; 0: not looked at yet
+
+  // What ended it, by the error handler.
+  bool has_failed = false;
+  std::string failure;
+  std::string source;  // of the line that raised it; empty: unknown
+  int line = 0;
+};
+
+struct Machine : Memory {
+  Machine(Services& its_services, Lane& its_lane) : services(its_services), lane(its_lane) {}
+
+  Services& services;
+  Lane& lane;
+  Run* run = nullptr;              // null between scripts
+  bool is_dying = false;           // SCRIPT KILL: every function gives up at once
+  bool collector_touched = false;  // a script has changed how the collector works
+  unsigned coroutines = 0;         // made since the start
+  std::uint64_t random = 0;        // 48 bits, as lrand48
+  std::atomic<std::size_t> reported_bytes{0};
+
+  // Of redis.call, kept between calls.
+  Recorder recorder;
+  std::vector<std::string_view> words;
+  std::vector<char> numbers;
+};
+
+inline Machine& machine_of(lua_State* lua) {
+  void* memory = nullptr;
+  lua_getallocf(lua, &memory);
+  return *static_cast<Machine*>(static_cast<Memory*>(memory));
+}
+
+// Raises the error that ends a killed script; pcall does not stop it for long.
+int die(lua_State* lua);
+// The instruction hook.
+void look(lua_State* lua, lua_Debug*);
+
+}  // namespace larder::server::scripting
