@@ -137,7 +137,6 @@ Interpreter::State::State(Services& services, Lane& lane)
     : machine_(services, lane), lua_(lua_newstate(allocate, static_cast<Memory*>(&machine_))) {
   ensure(lua_ != nullptr, "no memory for a Lua interpreter");
   machine_.lua = lua_;
-  machine_.random = lane.chance() & 0xFFFF'FFFF'FFFFu;
   lua_atpanic(lua_, report_panic);
   open();
   lua_sethook(lua_, look, LUA_MASKCOUNT, kInstructionsBetweenLooks);

@@ -9,6 +9,7 @@
 #include "server/scripting/lua_libraries.h"
 #include "server/scripting/lua_machine.h"
 #include "server/scripting/lua_sandbox.h"
+#include "server/scripting/scripts.h"
 
 namespace larder::server::scripting {
 namespace {
@@ -175,20 +176,12 @@ int collect_garbage(lua_State* lua) {
   return 1;
 }
 
-// --- random numbers: the linear congruential sequence of lrand48, which Redis's scripts know
-
-std::uint64_t seeded(std::uint32_t seed) {
-  return (static_cast<std::uint64_t>(seed) << 16) + 0x330E;
-}
-
-std::uint32_t draw(Machine& machine) {
-  machine.random = (machine.random * 0x5DEECE66Du + 0xB) & 0xFFFF'FFFF'FFFFu;
-  return static_cast<std::uint32_t>(machine.random >> 17);
-}
+// --- random numbers
 
 int random(lua_State* lua) {
   constexpr std::uint32_t kMost = INT_MAX;
-  const lua_Number share = static_cast<lua_Number>(draw(machine_of(lua)) % kMost) / kMost;
+  Scripts& scripts = machine_of(lua).services.scripts;
+  const lua_Number share = static_cast<lua_Number>(scripts.draw_random() % kMost) / kMost;
   switch (lua_gettop(lua)) {
     case 0: lua_pushnumber(lua, share); return 1;
     case 1: {
@@ -210,7 +203,8 @@ int random(lua_State* lua) {
 }
 
 int seed_random(lua_State* lua) {
-  machine_of(lua).random = seeded(static_cast<std::uint32_t>(luaL_checkint(lua, 1)));
+  const auto seed = static_cast<std::uint32_t>(luaL_checkint(lua, 1));
+  machine_of(lua).services.scripts.seed_random(seed);
   return 0;
 }
 

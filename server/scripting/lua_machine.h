@@ -73,7 +73,6 @@ struct Machine : Memory {
   bool is_dying = false;           // SCRIPT KILL: every function gives up at once
   bool collector_touched = false;  // a script has changed how the collector works
   unsigned coroutines = 0;         // made since the start
-  std::uint64_t random = 0;        // 48 bits, as lrand48
   std::atomic<std::size_t> reported_bytes{0};
 
   // Of redis.call, kept between calls.

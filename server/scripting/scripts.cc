@@ -120,4 +120,18 @@ Scripts::Order Scripts::next_order(Lane& lane, bool slow) {
   return must_die ? Order::die : Order::go_on;
 }
 
+std::uint32_t Scripts::draw_random() {
+  // Relaxed: the numbers order nothing.
+  std::uint64_t now = random_.load(std::memory_order_relaxed);
+  std::uint64_t next = 0;
+  do {
+    next = (now * 0x5DEECE66D + 0xB) & 0xFFFF'FFFF'FFFF;
+  } while (!random_.compare_exchange_weak(now, next, std::memory_order_relaxed));
+  return static_cast<std::uint32_t>(next >> 17);
+}
+
+void Scripts::seed_random(std::uint32_t seed) {
+  random_.store((static_cast<std::uint64_t>(seed) << 16) + 0x330E, std::memory_order_relaxed);
+}
+
 }  // namespace larder::server::scripting

@@ -96,6 +96,11 @@ class Scripts {
   // What the instruction hook asks. `slow`: it runs for longer than the threshold.
   Order next_order(Lane& lane, bool slow);
 
+  // --- math.random: one sequence for all lanes, or two of them would say the same "random"
+  // numbers. It is that of lrand48, as in Redis, whose scripts know what follows a seed.
+  std::uint32_t draw_random();  // 31 bits
+  void seed_random(std::uint32_t seed);
+
   // An interpreter says how much memory it uses; the counter lives until the interpreter is
   // forgotten.
   void add_interpreter(const std::atomic<std::size_t>& used_bytes);
@@ -125,6 +130,8 @@ class Scripts {
   std::atomic<std::uint32_t> word_{kIdle};
   std::atomic<bool> busy_{false};
   std::function<void(Lane&)> slow_hook_;
+
+  std::atomic<std::uint64_t> random_{0x1234'ABCD'330E};  // 48 bits; where lrand48 begins unseeded
 };
 
 }  // namespace larder::server::scripting
