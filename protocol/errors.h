@@ -107,8 +107,7 @@ inline constexpr Text client_not_caching =
     "OPTOUT mode enabled";
 inline constexpr Text client_no_tracking =
     "ERR client-side caching (CLIENT TRACKING ON) is not available";
-inline constexpr Text monitor_in_multi =
-    "ERR MONITOR isn't allowed for DENY BLOCKING client";
+inline constexpr Text monitor_in_multi = "ERR MONITOR isn't allowed for DENY BLOCKING client";
 inline constexpr Text unblocked = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
 std::string client_unknown_type(std::string_view type);
 std::string client_no_such_user(std::string_view user);

@@ -1,8 +1,8 @@
-// Where options come from at start: the command line (CLI11), and the config file it may name. The command line wins, so
-// it is read first to find the file, then laid over what the file said.
-#include <CLI/CLI.hpp>
+// Where options come from at start: the command line (CLI11), and the config file it may name. The
+// command line wins, so it is read first to find the file, then laid over what the file said.
 #include <fmt/format.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <cstdio>
 #include <deque>
@@ -80,9 +80,9 @@ std::optional<int> read_command_line(Options& options, int argc, const char* con
   for (const Option& option : option_table()) {
     if (option.change == Change::fixed) continue;
     Given& one = given.emplace_back(Given{&option, {}});
-    auto* flag = app.add_option(fmt::format("--{}", option.name), one.words,
-                                fmt::format("{} [{}]", option.help,
-                                            print_option(option, options.settings)));
+    auto* flag =
+        app.add_option(fmt::format("--{}", option.name), one.words,
+                       fmt::format("{} [{}]", option.help, print_option(option, options.settings)));
     flag->type_name("");
     if (option.form == Option::Form::list) {
       flag->expected(1, CLI::detail::expected_max_vector_size);

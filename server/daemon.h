@@ -5,7 +5,8 @@
 
 namespace larder::server {
 
-// Returns in the child, with no terminal and standard streams on /dev/null; the parent ends with status 0.
+// Returns in the child, with no terminal and standard streams on /dev/null; the parent ends with
+// status 0.
 // Throws std::runtime_error when the system refuses.
 void daemonize();
 

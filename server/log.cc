@@ -56,7 +56,8 @@ void Log::say(LogLevel level, std::string_view text) {
   std::string line = fmt::format("{}:M {:%d %b %Y %H:%M:%S}.{:03} {} {}", getpid(),
                                  fmt::localtime(std::chrono::system_clock::to_time_t(now)), ms,
                                  kMarks[static_cast<std::size_t>(level)], text);
-  std::replace_if(line.begin(), line.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  std::replace_if(
+      line.begin(), line.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
   line += '\n';
   // A log that cannot be written must not stop the cache.
   [[maybe_unused]] const auto written = write(file_, line.data(), line.size());

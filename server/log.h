@@ -18,7 +18,8 @@ std::optional<LogLevel> log_level_named(std::string_view name);
 
 class Log {
  public:
-  // path empty: standard output. Throws std::runtime_error with a sentence when the file cannot be opened.
+  // path empty: standard output. Throws std::runtime_error with a sentence when the file cannot be
+  // opened.
   Log(LogLevel level, const std::string& path);
   ~Log();
   Log(const Log&) = delete;

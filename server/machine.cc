@@ -43,8 +43,8 @@ std::vector<std::string> cgroup_paths(const std::string& root, std::string_view 
                              : names.find("," + std::string(controller) + ",") != std::string::npos;
     if (is_ours) own = line.substr(second + 1);
   }
-  const std::string base =
-      root + "/sys/fs/cgroup" + (controller.empty() ? "" : "/" + std::string(controller));
+  const std::string base = root + "/sys/fs/cgroup" +
+                           (controller.empty() ? "" : "/" + std::string(controller));
   std::vector<std::string> paths;
   for (; own.size() > 1; own.resize(own.rfind('/'))) paths.push_back(base + own);
   paths.push_back(base);
@@ -62,7 +62,8 @@ std::optional<double> quota_cores(const std::string& root) {
       std::istringstream words(*line);
       std::string quota;
       double period = 0;
-      if (words >> quota >> period && quota != "max") note(std::strtod(quota.c_str(), nullptr), period);
+      if (words >> quota >> period && quota != "max")
+        note(std::strtod(quota.c_str(), nullptr), period);
     }
   }
   for (const std::string& path : cgroup_paths(root, "cpu")) {

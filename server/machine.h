@@ -1,4 +1,5 @@
-// What this process may use of the machine: cores and memory, as cgroups, affinity and hardware allow.
+// What this process may use of the machine: cores and memory, as cgroups, affinity and hardware
+// allow.
 //
 // The root of the file system is a parameter, so that tests can show it a made-up machine.
 #pragma once
@@ -9,7 +10,8 @@
 
 namespace larder::server {
 
-// At least 1: the cores of the affinity mask, or fewer where a cgroup's CPU quota is smaller (rounded up).
+// At least 1: the cores of the affinity mask, or fewer where a cgroup's CPU quota is smaller
+// (rounded up).
 std::size_t usable_cores(const std::string& root = "");
 // The memory limit of the cgroup (v2, else v1), else the machine's memory; bytes.
 std::uint64_t usable_memory_bytes(const std::string& root = "");

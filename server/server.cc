@@ -28,7 +28,8 @@ bool is_loopback(const std::string& address) {
   return address == "localhost" || address == "::1" || address.starts_with("127.");
 }
 
-// As many file handles as maxclients needs, if the system lets us; else fewer clients, and a line that says so.
+// As many file handles as maxclients needs, if the system lets us; else fewer clients, and a line
+// that says so.
 void raise_file_limit(Settings& settings, Log& log) {
   rlimit limit{};
   const rlim_t wanted = settings.maxclients + kOtherHandles;
@@ -64,17 +65,18 @@ Server::Server(Options& options, Log& log)
 
 Server::~Server() = default;
 
-// Without a password only this machine may come in, unless the operator says otherwise in so many words.
+// Without a password only this machine may come in, unless the operator says otherwise in so many
+// words.
 void Server::refuse_open_door() const {
   const Settings& settings = options_.settings;
   if (!settings.protected_mode || !settings.requirepass.empty() || settings.port == 0) return;
   for (std::string address : settings.bind) {
     if (address.starts_with('-')) address.erase(0, 1);
     if (is_loopback(address)) continue;
-    throw std::runtime_error(fmt::format(
-        "Refusing to listen on '{}' without a password: set --requirepass, bind to loopback only, or say "
-        "--protected-mode no",
-        address));
+    throw std::runtime_error(
+        fmt::format("Refusing to listen on '{}' without a password: set --requirepass, bind to "
+                    "loopback only, or say --protected-mode no",
+                    address));
   }
 }
 
@@ -95,8 +97,8 @@ void Server::listen() {
       }
     }
     if (!is_listening) {
-      throw std::runtime_error(fmt::format("Can't listen on port {}: no address of bind is to be had",
-                                           settings.port));
+      throw std::runtime_error(
+          fmt::format("Can't listen on port {}: no address of bind is to be had", settings.port));
     }
   }
   if (!settings.unixsocket.empty()) {

@@ -1,6 +1,7 @@
 // The server: engine, loops, listeners and signals, started and stopped in one readable order.
 //
-// Thread: made and run on the main thread, which serves loop 0. shut_down() may come from any thread.
+// Thread: made and run on the main thread, which serves loop 0. shut_down() may come from any
+// thread.
 #pragma once
 
 #include <atomic>
@@ -45,7 +46,8 @@ class Server final : public ServerControl {
   std::atomic<bool> is_stopping_{false};
 };
 
-// Event loops for `wanted` threads, 0: as many as cores this process may use (cgroup quota and affinity respected).
+// Event loops for `wanted` threads, 0: as many as cores this process may use (cgroup quota and
+// affinity respected).
 std::size_t loops_for(int wanted);
 
 }  // namespace larder::server

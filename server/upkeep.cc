@@ -11,7 +11,8 @@ namespace {
 
 // Names of the timer wheel that one hold of a shard looks at: about 20 microseconds.
 constexpr std::size_t kNamesPerHold = 128;
-// Holds per shard and tick: with 10 ms ticks and 32 shards a loop drops up to 1.6 million keys a second.
+// Holds per shard and tick: with 10 ms ticks and 32 shards a loop drops up to 1.6 million keys a
+// second.
 constexpr int kHoldsPerTick = 4;
 // Buckets of flushed tables freed per tick: about a millisecond.
 constexpr std::size_t kBurialsPerTick = 2000;

@@ -1,7 +1,9 @@
-// Upkeep: what each tick of a loop does for the store and the statistics, in which order and with which budget.
+// Upkeep: what each tick of a loop does for the store and the statistics, in which order and with
+// which budget.
 //
-// Loop i looks after the shards i, i + n, i + 2n... A tick is bounded, so no client waits behind it: what is left over is
-// done at the next tick, and a tick that left something over asks to be called again soon.
+// Loop i looks after the shards i, i + n, i + 2n... A tick is bounded, so no client waits behind
+// it: what is left over is done at the next tick, and a tick that left something over asks to be
+// called again soon.
 // Thread: each lane ticks on its own loop, inside the turnstile.
 #pragma once
 
@@ -17,7 +19,8 @@ class Upkeep {
  public:
   explicit Upkeep(Services& services) : services_(services) {}
 
-  // How often a loop ticks, in milliseconds: an expired key's memory follows its deadline within a few ticks.
+  // How often a loop ticks, in milliseconds: an expired key's memory follows its deadline within a
+  // few ticks.
   static constexpr int kTickMs = 10;
 
   // True when there is more to do than one tick may.

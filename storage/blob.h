@@ -1,8 +1,10 @@
 // A large string outside its entry, with a count of who holds it.
 //
-// Strings from kPinnedBytes on live here, so that a reply can be written to the socket from where the value lies: the
-// output buffer takes a hold, the shard's lock is dropped, and an overwrite meanwhile only drops the store's own hold.
-// Must hold: the bytes of a blob with more than one holder are never changed (a writer copies first).
+// Strings from kPinnedBytes on live here, so that a reply can be written to the socket from where
+// the value lies: the output buffer takes a hold, the shard's lock is dropped, and an overwrite
+// meanwhile only drops the store's own hold.
+// Must hold: the bytes of a blob with more than one holder are never changed (a writer copies
+// first).
 // Thread: the count is atomic; the bytes belong to the shard's holder while the count is one.
 #pragma once
 
@@ -13,7 +15,8 @@
 
 namespace larder::storage {
 
-// From here on copying under the shard's lock costs more than counting holders (half a microsecond against two atomics).
+// From here on copying under the shard's lock costs more than counting holders (half a microsecond
+// against two atomics).
 inline constexpr std::size_t kPinnedBytes = 16 * 1024;
 
 class Blob {
@@ -23,7 +26,8 @@ class Blob {
   static Blob* copy_of(std::string_view bytes) { return copy_of(bytes, bytes.size()); }
   static Blob* copy_of(std::string_view bytes, std::size_t capacity_bytes);
 
-  void hold() { holders_.fetch_add(1, std::memory_order_relaxed); }  // relaxed: the caller has a hold already
+  // Relaxed: the caller has a hold already.
+  void hold() { holders_.fetch_add(1, std::memory_order_relaxed); }
   void drop();
   bool is_shared() const { return holders_.load(std::memory_order_acquire) > 1; }
 

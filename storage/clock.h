@@ -1,5 +1,6 @@
-// Time, from one place that tests can turn. Wall time is what deadlines and TIME speak of (milliseconds of the Unix
-// epoch); steady time only ever goes forward and measures durations. Frozen after start; any thread may ask.
+// Time, from one place that tests can turn. Wall time is what deadlines and TIME speak of
+// (milliseconds of the Unix epoch); steady time only ever goes forward and measures durations.
+// Frozen after start; any thread may ask.
 #pragma once
 
 #include <atomic>
@@ -19,9 +20,7 @@ class Clock {
   // Microseconds since some fixed moment; never goes back.
   virtual Microseconds steady() const = 0;
 
-  std::int64_t wall_ms() const {
-    return std::chrono::duration_cast<Milliseconds>(wall()).count();
-  }
+  std::int64_t wall_ms() const { return std::chrono::duration_cast<Milliseconds>(wall()).count(); }
 };
 
 class RealClock final : public Clock {
@@ -52,7 +51,8 @@ class ManualClock final : public Clock {
   std::atomic<std::int64_t> now_us_;
 };
 
-// When a key dies: a moment of wall time in milliseconds, or never. A key is gone from that millisecond on.
+// When a key dies: a moment of wall time in milliseconds, or never. A key is gone from that
+// millisecond on.
 class Deadline {
  public:
   static constexpr Deadline never() { return Deadline(INT64_MAX); }

@@ -30,8 +30,8 @@ Entry* Entry::make(std::string_view key, const Shape& shape) {
 
   const std::size_t before_key = header.key_length_offset() + (flags & long_key ? 4 : 1) +
                                  (is_text ? (flags & long_value ? 2 : 1) : 0);
-  Entry* entry =
-      new (allocate(before_key + key.size() + shape.value_bytes)) Entry(header);  // NOLINT
+  Entry* entry = new (allocate(before_key + key.size() + shape.value_bytes))
+      Entry(header);  // NOLINT
   if (flags & has_deadline) entry->store_deadline(shape.deadline);
   if (flags & long_key) {
     entry->store<std::uint32_t>(entry->key_length_offset(), static_cast<std::uint32_t>(key.size()));

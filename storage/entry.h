@@ -2,7 +2,7 @@
 //
 //   byte 0      kind: type in the low four bits, encoding in the high four
 //   byte 1      flags (below): which optional fields are there
-//   bytes 2..4  eviction bits: 24 bits that only the policy reads (a clock reading, or a counter with its decay time)
+//   bytes 2..4  eviction bits: 24 bits that only the policy reads (a clock, or a counter)
 //   byte 5      rebuild cost, 8 bits (0: unknown)
 //   bytes 6..7  learned prefix id (0: none)
 //   [8 bytes    deadline, Unix milliseconds]          if has_deadline
@@ -11,9 +11,10 @@
 //   the key
 //   the value: inline bytes | 8-byte integer | 8-byte pointer to a Blob
 //
-// Optional fields cost nothing when absent. Fields after the first eight bytes are read with memcpy: they lie where they
-// fall. Nothing but the shard's table points at an entry, so an entry may be replaced by a bigger one at any time: every
-// pointer to it is void after the next change of the same shard.
+// Optional fields cost nothing when absent. Fields after the first eight bytes are read with
+// memcpy: they lie where they fall. Nothing but the shard's table points at an entry, so an entry
+// may be replaced by a bigger one at any time: every pointer to it is void after the next change of
+// the same shard.
 //
 // Thread: part of a Shard; whoever holds the shard may call.
 #pragma once
@@ -46,8 +47,9 @@ class Entry {
     has_deadline = 1,
     long_key = 2,
     long_value = 4,
-    in_wheel = 8,   // the timer wheel will come by at or before the deadline
-    edited = 16,    // APPEND or SETRANGE made this string: OBJECT ENCODING says raw however short it is
+    in_wheel = 8,  // the timer wheel will come by at or before the deadline
+    edited = 16,   // APPEND or SETRANGE made this string: OBJECT ENCODING says raw however short it
+                   // is
   };
 
   struct Shape {
@@ -88,7 +90,8 @@ class Entry {
   void store_integer(std::int64_t n) { store<std::int64_t>(value_offset(), n); }
   Blob* blob() const { return load<Blob*>(value_offset()); }
   void store_blob(Blob* blob) { store<Blob*>(value_offset(), blob); }
-  // New inline bytes for the old ones without moving, if they fit the same footprint; false: make another entry.
+  // New inline bytes for the old ones without moving, if they fit the same footprint; false: make
+  // another entry.
   bool rewrite_inline(std::string_view bytes, Encoding encoding);
 
   std::uint32_t eviction() const {
@@ -100,7 +103,8 @@ class Entry {
     eviction_[1] = static_cast<std::uint8_t>(bits >> 8);
     eviction_[2] = static_cast<std::uint8_t>(bits >> 16);
   }
-  // Carries over what belongs to the key and not to the value: eviction bits, cost, prefix, wheel membership.
+  // Carries over what belongs to the key and not to the value: eviction bits, cost, prefix, wheel
+  // membership.
   void inherit(const Entry& older);
 
   std::size_t size_bytes() const { return value_offset() + value_size(); }

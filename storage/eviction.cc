@@ -76,15 +76,12 @@ std::uint64_t eviction_rank(const EvictionRules& rules, const Entry& entry, std:
                             std::uint64_t chance) {
   switch (rules.policy) {
     case Policy::allkeys_lru:
-    case Policy::volatile_lru:
-      return idle_ticks(entry.eviction(), now_ms);
+    case Policy::volatile_lru: return idle_ticks(entry.eviction(), now_ms);
     case Policy::allkeys_lfu:
-    case Policy::volatile_lfu:
-      return 255 - frequency(rules, entry.eviction(), now_ms);
+    case Policy::volatile_lfu: return 255 - frequency(rules, entry.eviction(), now_ms);
     case Policy::volatile_ttl:
       return static_cast<std::uint64_t>(INT64_MAX - entry.deadline().unix_ms());
-    default:
-      return chance;
+    default: return chance;
   }
 }
 

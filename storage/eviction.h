@@ -1,10 +1,14 @@
-// Which key goes when memory is short: the policies by the names users know, and what each keeps in an entry's 24 bits.
+// Which key goes when memory is short: the policies by the names users know, and what each keeps in
+// an entry's 24 bits.
 //
-//   *-lru     the time of the last touch, in ticks of 64 ms (wraps after 12 days); the longest idle goes
-//   *-lfu     16 bits: minute of the last decay; 8 bits: a counter that rises ever more slowly; the lowest goes
+//   *-lru     the time of the last touch, in ticks of 64 ms (wraps in 12 days); the longest idle
+//   goes
+//   *-lfu     16 bits: minute of the last decay; 8 bits: a counter that rises ever more slowly;
+//             the lowest goes
 //   *-random  nothing; any goes          volatile-ttl   nothing; the nearest deadline goes
 //
-// A victim is the worst of a sample of a shard's keys: no list to maintain on reads, no pointers in entries.
+// A victim is the worst of a sample of a shard's keys: no list to maintain on reads, no pointers in
+// entries.
 // Thread: pure functions over an entry; whoever holds the shard may call.
 // Sources: Redis's maxmemory policies (names, counter and decay rules of LFU).
 #pragma once

@@ -9,8 +9,9 @@ char fold(char c, Case letters) {
   return letters == Case::folded && c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
 }
 
-// Matches one byte against the element of the pattern at `at` (not a star). Answers the position after the element, or 0
-// for a mismatch (an element is at least one byte long, so 0 is free). An unclosed class ends with the pattern.
+// Matches one byte against the element of the pattern at `at` (not a star). Answers the position
+// after the element, or 0 for a mismatch (an element is at least one byte long, so 0 is free). An
+// unclosed class ends with the pattern.
 std::size_t match_element(std::string_view pattern, std::size_t at, char c, Case letters) {
   const char wanted = pattern[at];
   if (wanted == '?') return at + 1;
@@ -51,7 +52,8 @@ std::size_t match_element(std::string_view pattern, std::size_t at, char c, Case
 bool glob_matches(std::string_view pattern, std::string_view text, Case letters) {
   std::size_t p = 0;
   std::size_t t = 0;
-  std::size_t after_star = std::string_view::npos;  // where to go on when the last star takes one byte more
+  std::size_t after_star = std::string_view::npos;  // where to go on when the last star takes one
+                                                    // byte more
   std::size_t star_took_to = 0;
   while (t < text.size()) {
     if (p < pattern.size() && pattern[p] == '*') {

@@ -1,8 +1,8 @@
 // Glob patterns as KEYS, SCAN MATCH and CONFIG GET use them: * ? [abc] [^abc] [a-z] \x.
 //
-// Two pointers and one point to come back to: a mismatch after a star only ever lets that last star swallow one byte
-// more, so the cost is at most length times length, never exponential, and there is no recursion (other servers' matchers
-// recursed per star: CVE-2022-36021, CVE-2024-31228).
+// Two pointers and one point to come back to: a mismatch after a star only ever lets that last star
+// swallow one byte more, so the cost is at most length times length, never exponential, and there
+// is no recursion (other servers' matchers recursed per star: CVE-2022-36021, CVE-2024-31228).
 #pragma once
 
 #include <string_view>

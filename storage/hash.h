@@ -1,12 +1,14 @@
-// The hash of a key: XXH3 with a seed that is drawn at start, so that a stranger cannot choose keys that collide.
+// The hash of a key: XXH3 with a seed that is drawn at start, so that a stranger cannot choose keys
+// that collide.
 //
 // One hash serves everybody, each with its own bits:
 //   bits 63..    the shard (its index is the top bits)
 //   bits 0..31   the bucket within the shard's table, as many low bits as the table has grown to
 //   bits 8..26   the tag kept beside the pointer in the bucket
 //   bits 0..31   the name under which the timer wheel remembers an entry
-// The tag overlaps the bucket's bits on purpose: from 256 buckets on a bucket can be split by looking at tags alone,
-// without touching an entry; what is left to tell entries of one bucket apart is 27 - log2(buckets) bits.
+// The tag overlaps the bucket's bits on purpose: from 256 buckets on a bucket can be split by
+// looking at tags alone, without touching an entry; what is left to tell entries of one bucket
+// apart is 27 - log2(buckets) bits.
 #pragma once
 
 #define XXH_INLINE_ALL
@@ -17,7 +19,8 @@
 
 namespace larder::storage {
 
-// A key as a call names it: its bytes (a view that must outlive the visit) and its hash, computed once.
+// A key as a call names it: its bytes (a view that must outlive the visit) and its hash, computed
+// once.
 struct Key {
   std::string_view bytes;
   std::uint64_t hash;

@@ -1,8 +1,11 @@
-// The keys as one call sees them: one database, at one moment. A visit finds the key, hands it to the visitor under the
-// shard's lock, and drops the lock; inside EXEC or a narrow script the shards are held already and a visit only looks.
+// The keys as one call sees them: one database, at one moment. A visit finds the key, hands it to
+// the visitor under the shard's lock, and drops the lock; inside EXEC or a narrow script the shards
+// are held already and a visit only looks.
 //
-// Visitors run under a lock: they read, change, and say one reply; they never visit another key, block, or call out.
-// Cost: one hash (done by the caller, once), one lock, one probe. Thread: loop; made per call, cheap.
+// Visitors run under a lock: they read, change, and say one reply; they never visit another key,
+// block, or call out.
+// Cost: one hash (done by the caller, once), one lock, one probe. Thread: loop; made per call,
+// cheap.
 #pragma once
 
 #include <algorithm>
@@ -79,8 +82,9 @@ class Keyspace {
     store_.prefetch(std::span(fetches).first(count));
   }
 
-  // Calls visit(std::string_view key, const Value&) for at least `count` keys if there are so many; answers the next
-  // cursor, 0 at the end. Every key that is there from the first call to the last is visited at least once.
+  // Calls visit(std::string_view key, const Value&) for at least `count` keys if there are so many;
+  // answers the next cursor, 0 at the end. Every key that is there from the first call to the last
+  // is visited at least once.
   template <class Visitor>
   std::uint64_t scan(std::uint64_t cursor, std::size_t count, Visitor&& visit) {
     return store_.scan(db_, cursor, count, now_ms_, held_, std::forward<Visitor>(visit));
@@ -90,7 +94,8 @@ class Keyspace {
   std::optional<std::string> random_key() { return store_.random_key(db_, now_ms_, held_); }
 
  private:
-  // Keys of one command fetched ahead: beyond it the first ones would be out of the cache again before their visit.
+  // Keys of one command fetched ahead: beyond it the first ones would be out of the cache again
+  // before their visit.
   static constexpr std::size_t kPrefetched = 128;
 
   template <class Visitor>
@@ -110,7 +115,8 @@ class Keyspace {
   bool touches_ = true;
 };
 
-// Holds the shards of many keys at once, in rising order, so that what is done through it is one atomic step.
+// Holds the shards of many keys at once, in rising order, so that what is done through it is one
+// atomic step.
 class Keyspace::Several {
  public:
   Several(Keyspace& outer, std::span<const Key> keys)

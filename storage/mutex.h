@@ -1,9 +1,10 @@
-// Locks, annotated so that clang checks who holds what (-Wthread-safety), and the reader-free "turnstile" is elsewhere
-// (storage/turnstile.h).
+// Locks, annotated so that clang checks who holds what (-Wthread-safety), and the reader-free
+// "turnstile" is elsewhere (storage/turnstile.h).
 //
-// Mutex is one 32-bit word: 0 free, 1 held, 2 held with sleepers (Drepper, "Futexes are tricky", mutex 2). A holder of a
-// shard is gone after some tens of nanoseconds, so a contender spins briefly before it asks the kernel to sleep.
-// std::mutex does the same in 40 bytes behind two calls; a shard's lock should share the cache line of what it guards.
+// Mutex is one 32-bit word: 0 free, 1 held, 2 held with sleepers (Drepper, "Futexes are tricky",
+// mutex 2). A holder of a shard is gone after some tens of nanoseconds, so a contender spins
+// briefly before it asks the kernel to sleep. std::mutex does the same in 40 bytes behind two
+// calls; a shard's lock should share the cache line of what it guards.
 #pragma once
 
 #include <atomic>

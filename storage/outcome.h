@@ -1,4 +1,5 @@
-// What an operation of the store came to. No text here: engine/answer.h turns an Outcome into the error a user reads.
+// What an operation of the store came to. No text here: engine/answer.h turns an Outcome into the
+// error a user reads.
 #pragma once
 
 #include <cstdint>
@@ -9,15 +10,15 @@
 
 namespace larder::storage {
 
-enum class [[nodiscard]] Outcome : std::uint8_t {
-  ok,
-  absent,          // no such key
-  wrong_type,      // the key holds another kind of value
-  not_an_integer,  // the string is not a 64-bit integer
-  not_a_float,     // the string is not a number
-  overflow,        // the sum does not fit
-  not_finite,      // the sum would be infinite or not a number
-  too_large,       // the value would pass the largest allowed string
+enum class [[nodiscard]] Outcome : std::uint8_t{
+    ok,
+    absent,          // no such key
+    wrong_type,      // the key holds another kind of value
+    not_an_integer,  // the string is not a 64-bit integer
+    not_a_float,     // the string is not a number
+    overflow,        // the sum does not fit
+    not_finite,      // the sum would be infinite or not a number
+    too_large,       // the value would pass the largest allowed string
 };
 
 // A value or why there is none (std::expected is not in this compiler's library yet).

@@ -11,7 +11,8 @@ namespace larder::storage {
 namespace {
 
 constexpr std::size_t kPage = 4096;
-// A step of commit: enough to make system calls rare, little enough that an idle tail costs nothing that matters.
+// A step of commit: enough to make system calls rare, little enough that an idle tail costs nothing
+// that matters.
 constexpr std::size_t kLargestStep = 256 * 1024;
 
 constexpr std::size_t round_up(std::size_t n, std::size_t to) {
@@ -21,8 +22,8 @@ constexpr std::size_t round_up(std::size_t n, std::size_t to) {
 }  // namespace
 
 Region::Region(std::size_t reserve_bytes) : reserved_bytes_(round_up(reserve_bytes, kPage)) {
-  void* address = mmap(nullptr, reserved_bytes_, PROT_NONE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* address =
+      mmap(nullptr, reserved_bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   ensure(address != MAP_FAILED, "the machine gives no address space for a hash table");
   data_ = static_cast<char*>(address);
 }
@@ -49,8 +50,8 @@ bool Region::commit(std::size_t bytes) {
   const std::size_t step = std::clamp(committed_bytes_, kPage, kLargestStep);
   const std::size_t wanted =
       std::min(round_up(std::max(bytes, committed_bytes_ + step), kPage), reserved_bytes_);
-  const int refused = mprotect(data_ + committed_bytes_, wanted - committed_bytes_,
-                               PROT_READ | PROT_WRITE);
+  const int refused =
+      mprotect(data_ + committed_bytes_, wanted - committed_bytes_, PROT_READ | PROT_WRITE);
   ensure(refused == 0, "the machine has no memory left for a hash table");
   committed_bytes_ = wanted;
   return true;

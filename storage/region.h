@@ -1,7 +1,8 @@
 // A stretch of reserved address space that fills from the front: growing never moves what is there.
 //
-// Reserving costs nothing but addresses; memory comes with commit(), in steps that double up to a bound. Because the
-// start never moves, another thread may compute an address in it and prefetch while the owner grows it.
+// Reserving costs nothing but addresses; memory comes with commit(), in steps that double up to a
+// bound. Because the start never moves, another thread may compute an address in it and prefetch
+// while the owner grows it.
 // Thread: whoever holds the owner; data() may be read by anyone.
 #pragma once
 
@@ -19,7 +20,8 @@ class Region {
   char* data() const { return data_; }
   std::size_t committed_bytes() const { return committed_bytes_; }
   std::size_t reserved_bytes() const { return reserved_bytes_; }
-  // At least the first `bytes` can be used, fresh ones zero. False: the reserve is too small, nothing changed.
+  // At least the first `bytes` can be used, fresh ones zero. False: the reserve is too small,
+  // nothing changed.
   bool commit(std::size_t bytes);
 
  private:

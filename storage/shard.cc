@@ -7,7 +7,8 @@
 namespace larder::storage {
 namespace {
 
-// How many buckets a sample for eviction may look at for each key it wants, before it takes what it has.
+// How many buckets a sample for eviction may look at for each key it wants, before it takes what it
+// has.
 constexpr std::size_t kBucketsPerSample = 4;
 
 }  // namespace
@@ -39,8 +40,8 @@ Shard::Database& Shard::database_or_make(std::uint32_t db) {
 }
 
 void Shard::account(Database& database, std::ptrdiff_t entry_bytes) {
-  const std::size_t own =
-      database.table.used_bytes() + (database.wheel ? database.wheel->used_bytes() : 0);
+  const std::size_t own = database.table.used_bytes() +
+                          (database.wheel ? database.wheel->used_bytes() : 0);
   used_bytes_ += own - database.own_bytes + static_cast<std::size_t>(entry_bytes);
   database.entry_bytes += static_cast<std::size_t>(entry_bytes);
   database.own_bytes = own;
@@ -79,8 +80,8 @@ void Shard::count_deadline(Database& database, Deadline deadline, int sign) {
   database.deadline_sum_s += sign * (deadline.unix_ms() / 1000);
 }
 
-// Sees to it that the wheel comes by at the entry's deadline. A name that is in the wheel already and comes up earlier
-// serves: the wheel then asks again for the later moment.
+// Sees to it that the wheel comes by at the entry's deadline. A name that is in the wheel already
+// and comes up earlier serves: the wheel then asks again for the later moment.
 void Shard::hang(Database& database, const Key& key, Entry* entry, std::int64_t now_ms) {
   if (!database.wheel) database.wheel = std::make_unique<TimerWheel>(now_ms);
   database.wheel->add(static_cast<std::uint32_t>(key.hash), entry->deadline());
@@ -129,7 +130,8 @@ Entry* Shard::take(std::uint32_t db, const Key& key, Entry* entry) {
 
 void Shard::erase(std::uint32_t db, const Key& key, Entry* entry) {
   take(db, key, entry);
-  entry->destroy();  // key.bytes may have been a view of it: nothing of the entry is used after this
+  entry->destroy();  // key.bytes may have been a view of it: nothing of the entry is used after
+                     // this
 }
 
 void Shard::changed_in_place(std::uint32_t db, const Key& key, Entry* entry,
@@ -168,7 +170,8 @@ std::size_t Shard::size(std::uint32_t db) const {
   return there == nullptr ? 0 : there->table.size();
 }
 
-// A name has come up: drop the entries it may mean whose time has come; the earliest deadline of the others is next.
+// A name has come up: drop the entries it may mean whose time has come; the earliest deadline of
+// the others is next.
 Deadline Shard::visit_due(std::uint32_t db, Database& database, std::uint32_t name,
                           std::int64_t now_ms) {
   Deadline next = Deadline::never();
@@ -203,7 +206,8 @@ std::size_t Shard::drop_expired(std::int64_t now_ms, std::size_t budget) {
   return visited;
 }
 
-// The worst of a sample. A volatile policy looks until it finds keys with a deadline: the count says there are some.
+// The worst of a sample. A volatile policy looks until it finds keys with a deadline: the count
+// says there are some.
 Entry* Shard::pick_victim(Database& database, std::int64_t now_ms) {
   const EvictionRules& rules = rules_.eviction;
   const bool needs_deadline = is_volatile(rules.policy);
@@ -230,7 +234,8 @@ Entry* Shard::pick_victim(Database& database, std::int64_t now_ms) {
   return worst;
 }
 
-// A database drawn by its number of keys (of keys that may go), so that none is drained for another's sake.
+// A database drawn by its number of keys (of keys that may go), so that none is drained for
+// another's sake.
 std::optional<std::uint32_t> Shard::draw_database() {
   const bool only_volatile = is_volatile(rules_.eviction.policy);
   const auto weight = [&](std::uint32_t db) -> std::size_t {

@@ -1,9 +1,11 @@
-// A shard: one slice of the keyspace, with everything that belongs to it: for each database a table and a timer wheel,
-// the eviction of its keys, its counters, and who watches its keys.
+// A shard: one slice of the keyspace, with everything that belongs to it: for each database a table
+// and a timer wheel, the eviction of its keys, its counters, and who watches its keys.
 //
-// It knows no lock: its holder may call. (Store keeps a lock beside each shard; in exclusive mode nobody else runs.)
-// Must hold: entry_bytes_ is the sum of the weights of all entries; a database's volatile count is the number of its
-// entries with a deadline; every entry with a deadline has a name in the wheel that comes up in time.
+// It knows no lock: its holder may call. (Store keeps a lock beside each shard; in exclusive mode
+// nobody else runs.)
+// Must hold: entry_bytes_ is the sum of the weights of all entries; a database's volatile count is
+// the number of its entries with a deadline; every entry with a deadline has a name in the wheel
+// that comes up in time.
 #pragma once
 
 #include <array>
@@ -48,10 +50,10 @@ class Shard {
     Table table;
     std::unique_ptr<TimerWheel> wheel;  // from the first deadline on
     std::size_t volatile_count = 0;
-    std::int64_t deadline_sum_s = 0;    // seconds, of all deadlines: for the mean time to live
+    std::int64_t deadline_sum_s = 0;  // seconds, of all deadlines: for the mean time to live
     std::size_t entry_bytes = 0;
-    std::size_t own_bytes = 0;          // table and wheel, as last accounted
-    std::size_t emptied_buckets = 0;    // progress of bury()
+    std::size_t own_bytes = 0;        // table and wheel, as last accounted
+    std::size_t emptied_buckets = 0;  // progress of bury()
   };
 
   explicit Shard(const ShardRules& rules);
@@ -81,7 +83,8 @@ class Shard {
 
   // Drops one key as the policy says, to free memory. False: there is none that may go.
   bool evict_one(std::int64_t now_ms);
-  // Drops keys whose time has come, looking at no more than `budget` names; answers how many it looked at.
+  // Drops keys whose time has come, looking at no more than `budget` names; answers how many it
+  // looked at.
   std::size_t drop_expired(std::int64_t now_ms, std::size_t budget);
 
   std::size_t size(std::uint32_t db) const;

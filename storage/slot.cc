@@ -9,8 +9,8 @@
 namespace larder::storage {
 namespace {
 
-// Room that APPEND and SETRANGE leave behind a large string, so that growing it is not a copy each time: as much again,
-// but no more than this (Redis's figure).
+// Room that APPEND and SETRANGE leave behind a large string, so that growing it is not a copy each
+// time: as much again, but no more than this (Redis's figure).
 constexpr std::size_t kMostSpareBytes = 1024 * 1024;
 
 std::size_t roomy(std::size_t size_bytes) {
@@ -103,12 +103,13 @@ Result<std::size_t> Slot::set_range(std::size_t offset, std::string_view bytes,
   return edit(offset, bytes, max_bytes);
 }
 
-// Writes bytes at an offset of the string, zeros in any gap. In place when the blob is ours alone and has the room.
+// Writes bytes at an offset of the string, zeros in any gap. In place when the blob is ours alone
+// and has the room.
 Result<std::size_t> Slot::edit(std::size_t offset, std::string_view bytes, std::size_t max_bytes) {
   if (offset > max_bytes || bytes.size() > max_bytes - offset) return Outcome::too_large;
   Bytes::Digits digits;
-  const std::string_view before =
-      entry_ == nullptr ? std::string_view() : Value(*entry_).bytes().text(digits);
+  const std::string_view before = entry_ == nullptr ? std::string_view()
+                                                    : Value(*entry_).bytes().text(digits);
   const std::size_t size = std::max(before.size(), offset + bytes.size());
   const bool was_blob = entry_ != nullptr && entry_->encoding() == Encoding::blob;
 
@@ -122,8 +123,8 @@ Result<std::size_t> Slot::edit(std::size_t offset, std::string_view bytes, std::
   }
 
   const bool to_blob = size >= kPinnedBytes;
-  Entry* newer = Entry::make(
-      key_.bytes, {Type::string, to_blob ? Encoding::blob : Encoding::raw, deadline(), to_blob ? 8 : size});
+  Entry* newer = Entry::make(key_.bytes, {Type::string, to_blob ? Encoding::blob : Encoding::raw,
+                                          deadline(), to_blob ? 8 : size});
   newer->set(Entry::edited, true);
   char* data = newer->value();
   if (to_blob) {

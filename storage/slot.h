@@ -1,7 +1,9 @@
-// A slot: one key, held for a change. What Keyspace::update hands to its visitor; void when the visit ends.
+// A slot: one key, held for a change. What Keyspace::update hands to its visitor; void when the
+// visit ends.
 //
-// Every change goes through here, so that table, wheel, memory account, and watchers stay in step: a caller cannot forget
-// one of them. Reading value() does not count as a hit; commands whose answer is the old value say count_lookup().
+// Every change goes through here, so that table, wheel, memory account, and watchers stay in step:
+// a caller cannot forget one of them. Reading value() does not count as a hit; commands whose
+// answer is the old value say count_lookup().
 // Thread: only inside the visit (the shard is held).
 #pragma once
 
@@ -41,13 +43,15 @@ class Slot {
   // False when there was nothing to erase.
   bool erase();
 
-  // Strings only (absent counts as empty); the deadline stays. Each answers the new length in bytes.
+  // Strings only (absent counts as empty); the deadline stays. Each answers the new length in
+  // bytes.
   Result<std::size_t> append(std::string_view tail, std::size_t max_bytes);
   Result<std::size_t> set_range(std::size_t offset, std::string_view bytes, std::size_t max_bytes);
   // Absent counts as 0; the deadline stays.
   Result<std::int64_t> increment(std::int64_t by);
 
-  // The value of another slot, with its deadline, under this key (RENAME moves, COPY copies). Both shards are held.
+  // The value of another slot, with its deadline, under this key (RENAME moves, COPY copies). Both
+  // shards are held.
   void move_from(Slot& source);
   void copy_from(const Slot& source);
 

@@ -11,7 +11,8 @@ namespace {
 // Tries at a random key before the answer is taken from a scan (a database full of expired keys).
 constexpr int kRandomTries = 100;
 
-std::uint64_t mix(std::uint64_t n) {  // splitmix64: from a counter to something that looks like chance
+std::uint64_t mix(std::uint64_t n) {  // splitmix64: from a counter to something that looks like
+                                      // chance
   n += 0x9e3779b97f4a7c15ull;
   n = (n ^ (n >> 30)) * 0xbf58476d1ce4e5b9ull;
   n = (n ^ (n >> 27)) * 0x94d049bb133111ebull;
@@ -43,7 +44,8 @@ void Store::set_limit(std::size_t limit_bytes, const EvictionRules& rules) {
   rules_.eviction = rules;
 }
 
-// From the shards in turn, a few keys each: the hash spreads keys and bytes evenly, so no shard needs looking for.
+// From the shards in turn, a few keys each: the hash spreads keys and bytes evenly, so no shard
+// needs looking for.
 bool Store::evict_to_limit(std::int64_t now_ms) {
   constexpr int kKeysPerHold = 4;
   std::size_t fruitless = 0;
@@ -58,7 +60,8 @@ bool Store::evict_to_limit(std::int64_t now_ms) {
       evicted = true;
       publish(cell);
     }
-    // The steps too small to be told one by one are told when the hold ends, or the limit could never be reached.
+    // The steps too small to be told one by one are told when the hold ends, or the limit could
+    // never be reached.
     const auto rest = static_cast<std::ptrdiff_t>(cell.shard.used_bytes()) -
                       static_cast<std::ptrdiff_t>(cell.published_bytes);
     cell.published_bytes = cell.shard.used_bytes();

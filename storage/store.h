@@ -1,7 +1,9 @@
-// The store: all shards with their locks, the memory limit over them, and what must be done from time to time. The only
-// file with shard locks (with keyspace.h, which takes them through LockUnlessHeld and Hold).
+// The store: all shards with their locks, the memory limit over them, and what must be done from
+// time to time. The only file with shard locks (with keyspace.h, which takes them through
+// LockUnlessHeld and Hold).
 //
-// A key's shard is the top bits of its hash. Lock order: shards by rising index; no other lock is taken below one.
+// A key's shard is the top bits of its hash. Lock order: shards by rising index; no other lock is
+// taken below one.
 // Thread: any; each function says whether every loop must be held off (alone).
 #pragma once
 
@@ -32,7 +34,8 @@ struct alignas(64) Cell {
   explicit Cell(const ShardRules& rules) : shard(rules) {}
   Mutex mutex;
   Shard shard;
-  std::size_t published_bytes = 0;  // what the store's total knows of this shard's memory; guarded by mutex
+  std::size_t published_bytes = 0;  // what the store's total knows of this shard's memory; guarded
+                                    // by mutex
 };
 
 // Which shards a caller holds for the length of a call.
@@ -50,7 +53,7 @@ struct StoreStatistics {
   std::size_t used_bytes = 0;
   std::size_t keys = 0;
   std::size_t volatile_keys = 0;
-  std::size_t table_bytes = 0;   // tables and wheels
+  std::size_t table_bytes = 0;  // tables and wheels
   std::size_t entry_bytes = 0;
 };
 
@@ -89,12 +92,14 @@ class Store {
   void set_limit(std::size_t limit_bytes, const EvictionRules& rules);
   std::size_t limit_bytes() const { return limit_bytes_; }
   const EvictionRules& eviction_rules() const { return rules_.eviction; }
-  // Brings the store below its limit if the policy lets it. False: still above. No shard may be held by the caller.
+  // Brings the store below its limit if the policy lets it. False: still above. No shard may be
+  // held by the caller.
   bool make_room(std::int64_t now_ms) {
     if (limit_bytes_ == 0 || used_bytes() <= limit_bytes_) return true;
     return evict_to_limit(now_ms);
   }
-  // Entries, tables and wheels, in bytes, as published: behind the truth by at most a few KiB per shard.
+  // Entries, tables and wheels, in bytes, as published: behind the truth by at most a few KiB per
+  // shard.
   std::size_t used_bytes() const {
     const std::ptrdiff_t used = used_bytes_.load(std::memory_order_relaxed);
     return used < 0 ? 0 : static_cast<std::size_t>(used);
@@ -126,7 +131,8 @@ class Store {
     std::uint32_t db;
     std::uint64_t hash;
   };
-  // Fetches shards, then buckets, then entries, so that the visits that follow find them in the cache.
+  // Fetches shards, then buckets, then entries, so that the visits that follow find them in the
+  // cache.
   void prefetch(std::span<const Fetch> fetches) const;
 
   // See Keyspace::scan. The cursor holds the shard in its low bits, the table's own cursor above.
@@ -134,17 +140,20 @@ class Store {
   std::uint64_t scan(std::uint32_t db, std::uint64_t cursor, std::size_t count, std::int64_t now_ms,
                      const HeldShards* held, Visitor&& visit) NO_THREAD_SAFETY_ANALYSIS;
 
-  // One tick's work on one shard: drop what has expired. Answers how many names it looked at (== budget: there is more).
+  // One tick's work on one shard: drop what has expired. Answers how many names it looked at (==
+  // budget: there is more).
   std::size_t drop_expired(std::size_t shard, std::int64_t now_ms, std::size_t budget);
   // Frees some of what was flushed; false when nothing is left to free.
   bool bury(std::size_t budget_buckets);
 
-  // WATCH: the flag is raised when the key changes. An expired key is dropped first, so that it counts as absent.
+  // WATCH: the flag is raised when the key changes. An expired key is dropped first, so that it
+  // counts as absent.
   void watch(std::uint32_t db, const Key& key, std::int64_t now_ms, WatchFlag& flag);
   void unwatch(std::uint32_t db, const Key& key, WatchFlag& flag);
 
  private:
-  // A shard tells the total only when it has moved by this much: the total's line is written rarely.
+  // A shard tells the total only when it has moved by this much: the total's line is written
+  // rarely.
   static constexpr std::ptrdiff_t kPublishStepBytes = 4096;
   // Buckets that one hold of a shard's lock walks in a scan.
   static constexpr std::size_t kBucketsPerHold = 32;
@@ -167,7 +176,9 @@ class Store {
 class LockUnlessHeld {
  public:
   LockUnlessHeld(Store& store, Cell& cell, bool is_held) NO_THREAD_SAFETY_ANALYSIS
-      : store_(store), cell_(cell), is_held_(is_held) {
+      : store_(store),
+        cell_(cell),
+        is_held_(is_held) {
     if (!is_held_) cell_.mutex.lock();
   }
   ~LockUnlessHeld() NO_THREAD_SAFETY_ANALYSIS {
@@ -184,11 +195,12 @@ class LockUnlessHeld {
   bool is_held_;
 };
 
-// The shards of several keys, locked in rising order, but for those that an outer caller holds already.
+// The shards of several keys, locked in rising order, but for those that an outer caller holds
+// already.
 class Hold {
  public:
-  Hold(Store& store, std::span<const Key> keys, const HeldShards* outer = nullptr)
-      NO_THREAD_SAFETY_ANALYSIS;
+  Hold(Store& store, std::span<const Key> keys,
+       const HeldShards* outer = nullptr) NO_THREAD_SAFETY_ANALYSIS;
   ~Hold() NO_THREAD_SAFETY_ANALYSIS;
   Hold(const Hold&) = delete;
   Hold& operator=(const Hold&) = delete;
@@ -225,7 +237,8 @@ std::uint64_t Store::scan(std::uint32_t db, std::uint64_t cursor, std::size_t co
     }
     if (database == nullptr || database->table.size() == 0) inner = 0;
     if (inner == 0) ++shard;
-    // Empty stretches count too, a little, so that a sparse table does not make one call walk all of it.
+    // Empty stretches count too, a little, so that a sparse table does not make one call walk all
+    // of it.
     if (seen >= count || buckets >= count * 10) break;
   }
   return shard < shards ? inner << bits | shard : 0;

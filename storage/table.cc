@@ -9,7 +9,8 @@
 namespace larder::storage {
 namespace {
 
-// Entries per bucket that growing and shrinking aim at. At 5.6 of 7 about one bucket in eight has a second line.
+// Entries per bucket that growing and shrinking aim at. At 5.6 of 7 about one bucket in eight has a
+// second line.
 constexpr std::size_t kGrowAboveTenths = 56;
 constexpr std::size_t kShrinkBelowTenths = 18;
 constexpr std::uint64_t kFewestBuckets = 8;
@@ -25,14 +26,15 @@ std::uint64_t reverse_bits(std::uint64_t v) {
 
 Table::Table(std::size_t reserve_bytes, std::uint64_t seed)
     : buckets_(nullptr), bucket_count_(kFewestBuckets), seed_(seed), region_(reserve_bytes) {
-  ensure(region_.commit(kFewestBuckets * sizeof(Bucket)), "a table needs room for its first buckets");
+  ensure(region_.commit(kFewestBuckets * sizeof(Bucket)),
+         "a table needs room for its first buckets");
   // Fresh pages are zero, which is what empty buckets are.
   buckets_ = reinterpret_cast<Bucket*>(region_.data());
 }
 
 Table::~Table() {
   for (Bucket* bucket : overflow_) {
-    if (bucket != nullptr) operator delete(bucket, std::align_val_t{64});
+    if (bucket != nullptr) operator delete (bucket, std::align_val_t{64});
   }
 }
 
@@ -115,12 +117,13 @@ Table::Bucket* Table::make_overflow(Bucket& before) {
 void Table::free_overflow(Bucket& before) {
   const std::uint64_t link = before.link.load(std::memory_order_relaxed);
   before.link.store(0, std::memory_order_relaxed);
-  operator delete(overflow_[link - 1], std::align_val_t{64});
+  operator delete (overflow_[link - 1], std::align_val_t{64});
   overflow_[link - 1] = nullptr;
   free_overflow_.push_back(link);
 }
 
-// Moves the last word of the chain into a hole, so that a chain is never longer than its entries need.
+// Moves the last word of the chain into a hole, so that a chain is never longer than its entries
+// need.
 void Table::drop_tail(Bucket& first) {
   Bucket* before_last = nullptr;
   Bucket* last = &first;

@@ -1,26 +1,32 @@
-// The hash table of one database within one shard: from hashes to entries, growing one bucket at a time.
+// The hash table of one database within one shard: from hashes to entries, growing one bucket at a
+// time.
 //
-// A bucket is one cache line: seven slots and a link. A slot packs 45 bits of pointer (entries are 8-aligned, addresses
-// have 48 bits) and a 19-bit tag of the hash, so that a probe reads one line and nearly always only the right entry.
+// A bucket is one cache line: seven slots and a link. A slot packs 45 bits of pointer (entries are
+// 8-aligned, addresses have 48 bits) and a 19-bit tag of the hash, so that a probe reads one line
+// and nearly always only the right entry.
 //
 //   slot   63 ........ 19 | 18 ... 0        0: empty
 //          pointer >> 3   | hash bits 8..26
 //   link   index + 1 of an overflow bucket, 0: none
 //
-// Linear hashing: with n buckets, and m the power of two at or above n, a hash lives in bucket h mod m, or h mod m/2 if
-// that bucket is not there yet. To grow, bucket n - m/2 is split: the entries whose next bit is set go to the new bucket
-// n. So growth costs one bucket per few inserts and never a pause, and no second table exists. From 256 buckets on the
-// tag tells which half an entry belongs to, so a split touches no entry.
+// Linear hashing: with n buckets, and m the power of two at or above n, a hash lives in bucket h
+// mod m, or h mod m/2 if that bucket is not there yet. To grow, bucket n - m/2 is split: the
+// entries whose next bit is set go to the new bucket n. So growth costs one bucket per few inserts
+// and never a pause, and no second table exists. From 256 buckets on the tag tells which half an
+// entry belongs to, so a split touches no entry.
 //
-// A scan walks buckets in the order of the reversed bits of the hash: a bucket and the two it splits into cover the same
-// stretch of that order, so a cursor stays right while the table grows or shrinks: every key that is there from the
-// first call to the last is seen. (Redis walks its doubling table in the same order.)
+// A scan walks buckets in the order of the reversed bits of the hash: a bucket and the two it
+// splits into cover the same stretch of that order, so a cursor stays right while the table grows
+// or shrinks: every key that is there from the first call to the last is seen. (Redis walks its
+// doubling table in the same order.)
 //
-// Must hold: n() entries reachable; an overflow chain hangs only below its own bucket and has no empty tail.
-// Cost: find one line (+ one per overflow bucket) and one entry; 64 / (7 * load) bytes per key, load 0.8 aimed at.
-// Thread: whoever holds the shard. prefetch_*() may be called by anyone: it reads slots that another thread may be
-// writing, therefore slots are relaxed atomics (plain loads and stores on this machine), and uses what it reads only as
-// an address to fetch, never to follow.
+// Must hold: n() entries reachable; an overflow chain hangs only below its own bucket and has no
+// empty tail.
+// Cost: find one line (+ one per overflow bucket) and one entry; 64 / (7 * load) bytes per key,
+// load 0.8 aimed at.
+// Thread: whoever holds the shard. prefetch_*() may be called by anyone: it reads slots that
+// another thread may be writing, therefore slots are relaxed atomics (plain loads and stores on
+// this machine), and uses what it reads only as an address to fetch, never to follow.
 // Sources: Litwin, "Linear hashing" (VLDB 1980); Larson, "Dynamic hash tables" (CACM 1988).
 #pragma once
 
@@ -46,8 +52,8 @@ class Table {
   };
   static_assert(sizeof(Bucket) == 64, "a bucket is one cache line");
 
-  // reserve_bytes: address space for the buckets, a bound on growth (beyond it only chains get longer). The seed makes
-  // hashes of entries again where tags do not tell enough.
+  // reserve_bytes: address space for the buckets, a bound on growth (beyond it only chains get
+  // longer). The seed makes hashes of entries again where tags do not tell enough.
   Table(std::size_t reserve_bytes, std::uint64_t seed);
   ~Table();  // the entries are not destroyed: their owner has taken them out, or takes them along
   Table(const Table&) = delete;
@@ -64,7 +70,8 @@ class Table {
   void replace(std::uint64_t hash, const Entry* older, Entry* newer);
   void erase(std::uint64_t hash, const Entry* entry);
 
-  // Every entry whose tag and bucket fit the low 32 bits of a hash. visit(Entry*): must not change the table.
+  // Every entry whose tag and bucket fit the low 32 bits of a hash. visit(Entry*): must not change
+  // the table.
   template <class Visitor>
   void each_named(std::uint32_t name, Visitor&& visit) const {
     const std::uint64_t tag = tag_of(name);
@@ -76,13 +83,15 @@ class Table {
     }
   }
 
-  // Visits the entries of one bucket and answers the cursor of the next, 0 at the end. Expired entries too.
+  // Visits the entries of one bucket and answers the cursor of the next, 0 at the end. Expired
+  // entries too.
   template <class Visitor>
   std::uint64_t scan_bucket(std::uint64_t cursor, Visitor&& visit) const {
     const std::uint64_t buckets = bucket_count();
     const std::uint64_t index = index_of(cursor, buckets);
     visit_chain(buckets_[index], visit);
-    // The bits that are the same for every hash of this bucket: those of m, or of m/2 where it is not split yet.
+    // The bits that are the same for every hash of this bucket: those of m, or of m/2 where it is
+    // not split yet.
     const std::uint64_t full = std::bit_ceil(buckets);
     const bool is_narrow = index >= full / 2 || index + full / 2 < buckets;
     return next_cursor(cursor, is_narrow ? full - 1 : full / 2 - 1);
@@ -95,7 +104,8 @@ class Table {
     visit_chain(buckets_[i], visit);
   }
 
-  // For any thread: bring the bucket of a hash, then (a little later) its likely entry, into the cache.
+  // For any thread: bring the bucket of a hash, then (a little later) its likely entry, into the
+  // cache.
   void prefetch_bucket(std::uint64_t hash) const {
     __builtin_prefetch(&buckets_[index_of(hash, bucket_count())]);
   }
@@ -126,9 +136,7 @@ class Table {
   }
   static std::uint64_t next_cursor(std::uint64_t cursor, std::uint64_t mask);
 
-  Bucket& main_bucket(std::uint64_t hash) const {
-    return buckets_[index_of(hash, bucket_count())];
-  }
+  Bucket& main_bucket(std::uint64_t hash) const { return buckets_[index_of(hash, bucket_count())]; }
   Bucket* next(const Bucket& bucket) const {
     const std::uint64_t link = bucket.link.load(std::memory_order_relaxed);
     return link == 0 ? nullptr : overflow_[link - 1];
@@ -152,7 +160,7 @@ class Table {
   Bucket* make_overflow(Bucket& before);
   void free_overflow(Bucket& before);
 
-  Bucket* buckets_;                         // the region's start; never moves
+  Bucket* buckets_;                          // the region's start; never moves
   std::atomic<std::uint64_t> bucket_count_;  // relaxed: readers without the shard only prefetch
   std::size_t size_ = 0;
   std::uint64_t seed_;

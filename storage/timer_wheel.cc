@@ -29,14 +29,15 @@ std::size_t TimerWheel::used_bytes() const {
 
 void TimerWheel::add(std::uint32_t name, Deadline deadline) {
   const std::int64_t tick = std::max(tick_of(deadline), tick_ + 1);
-  const std::uint64_t differs = static_cast<std::uint64_t>(tick) ^ static_cast<std::uint64_t>(tick_);
+  const std::uint64_t differs = static_cast<std::uint64_t>(tick) ^
+                                static_cast<std::uint64_t>(tick_);
   int ring = (static_cast<int>(std::bit_width(differs)) - 1) / 8;
   std::size_t slot = 0;
   if (ring < kRings) {
     slot = static_cast<std::size_t>(tick >> (8 * ring)) & (kSlots - 1);
   } else {
-    // Beyond the last ring's turn: its own slot if that comes up first there, or else the one that comes up latest, from
-    // where it is hung again.
+    // Beyond the last ring's turn: its own slot if that comes up first there, or else the one that
+    // comes up latest, from where it is hung again.
     ring = kRings - 1;
     const std::int64_t here = tick_ >> (8 * ring);
     const std::int64_t there = std::min(tick >> (8 * ring), here + std::int64_t{kSlots} - 1);
@@ -48,7 +49,8 @@ void TimerWheel::add(std::uint32_t name, Deadline deadline) {
 void TimerWheel::hang(std::uint32_t name, int ring, std::size_t slot) {
   const auto r = static_cast<std::size_t>(ring);
   Chunk*& head = rings_[r][slot];
-  // A key whose deadline comes and goes leaves names behind, which find each other here when they are hung again.
+  // A key whose deadline comes and goes leaves names behind, which find each other here when they
+  // are hung again.
   if (head != nullptr && std::find(head->names.begin(), head->names.begin() + head->count, name) !=
                              head->names.begin() + head->count) {
     return;
@@ -65,8 +67,8 @@ void TimerWheel::hang(std::uint32_t name, int ring, std::size_t slot) {
   ++size_;
 }
 
-// The clock was set back: what hangs here would come up by the old time. All names are due, and are hung anew as they are
-// visited. Walks every chunk once; an operator's act, not a client's.
+// The clock was set back: what hangs here would come up by the old time. All names are due, and are
+// hung anew as they are visited. Walks every chunk once; an operator's act, not a client's.
 void TimerWheel::set_back(std::int64_t target) {
   for (std::size_t r = 0; r < rings_.size(); ++r) {
     for (Chunk*& head : rings_[r]) {
@@ -105,9 +107,10 @@ int TimerWheel::first_occupied(int ring, std::size_t from) const {
   return -1;
 }
 
-// Moves time to the next tick at which a slot comes up, and takes that slot's names as due; or to the target.
-// False: the target is reached and nothing is due. Names come up in their own ring and are visited then: those which are
-// not due yet are hung again, one ring further down.
+// Moves time to the next tick at which a slot comes up, and takes that slot's names as due; or to
+// the target.
+// False: the target is reached and nothing is due. Names come up in their own ring and are visited
+// then: those which are not due yet are hung again, one ring further down.
 bool TimerWheel::step_towards(std::int64_t target) {
   if (tick_ >= target) return false;
   // The nearest slot of each ring comes up at the tick where its bytes below are zero.
@@ -135,7 +138,8 @@ bool TimerWheel::step_towards(std::int64_t target) {
   }
   const auto r = static_cast<std::size_t>(nearest_ring);
   const auto slot = static_cast<std::size_t>(nearest >> (8 * nearest_ring)) & (kSlots - 1);
-  // Only one ring has names for this tick: while time was before it, all of them differed from time in the same byte.
+  // Only one ring has names for this tick: while time was before it, all of them differed from time
+  // in the same byte.
   tick_ = nearest;
   due_ = rings_[r][slot];
   rings_[r][slot] = nullptr;

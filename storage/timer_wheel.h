@@ -1,18 +1,23 @@
 // Timer wheel: finds the keys whose time has come without looking at the others.
 //
-// Four rings of 256 slots; a slot of ring r spans 256^r ticks of 8 ms (2 s, 9 min, 37 h, 397 days for a whole ring). A
-// name hangs in the ring of the highest byte in which its tick differs from the current one, and moves down as that byte
-// is reached, so it is looked at four times in its life at the most. Beyond the last ring it waits in the farthest slot.
+// Four rings of 256 slots; a slot of ring r spans 256^r ticks of 8 ms (2 s, 9 min, 37 h, 397 days
+// for a whole ring). A name hangs in the ring of the highest byte in which its tick differs from
+// the current one, and moves down as that byte is reached, so it is looked at four times in its
+// life at the most. Beyond the last ring it waits in the farthest slot.
 //
-// What hangs in the wheel is a name (the low 32 bits of a hash), not a pointer: entries may move or go, and a name whose
-// entry is gone is dropped when its slot comes up. The owner is asked about every name that comes up and answers the
-// deadline it wants next, so the wheel itself need not store deadlines: four bytes a key instead of sixteen.
+// What hangs in the wheel is a name (the low 32 bits of a hash), not a pointer: entries may move or
+// go, and a name whose entry is gone is dropped when its slot comes up. The owner is asked about
+// every name that comes up and answers the deadline it wants next, so the wheel itself need not
+// store deadlines: four bytes a key instead of sixteen.
 //
-// Must hold: an entry with a deadline has a name in a slot that comes up no later than a tick after its deadline.
-// Cost: add O(1); advance O(names that come up) and a word or two of bitmap per empty stretch, however long.
+// Must hold: an entry with a deadline has a name in a slot that comes up no later than a tick after
+// its deadline.
+// Cost: add O(1); advance O(names that come up) and a word or two of bitmap per empty stretch,
+// however long.
 // Thread: part of a Shard; whoever holds the shard may call.
-// Not an ordered map or heap: the commonest operation of a cache is to overwrite a key that has a deadline, and a name
-// that is left behind costs nothing then. Not exact removal: it would need a back reference in every entry.
+// Not an ordered map or heap: the commonest operation of a cache is to overwrite a key that has a
+// deadline, and a name that is left behind costs nothing then. Not exact removal: it would need a
+// back reference in every entry.
 // Source: Varghese & Lauck, "Hashed and hierarchical timing wheels" (SOSP 1987).
 #pragma once
 
@@ -37,8 +42,9 @@ class TimerWheel {
   // Come back to `name` at its deadline (a passed one: at the next advance).
   void add(std::uint32_t name, Deadline deadline);
 
-  // Works off what is due at now_ms, at most `budget` names. visit(name) answers when it wants to be called again
-  // (never: drop the name); it may not touch the wheel. Answers how many names it visited; less than the budget: done.
+  // Works off what is due at now_ms, at most `budget` names. visit(name) answers when it wants to
+  // be called again (never: drop the name); it may not touch the wheel. Answers how many names it
+  // visited; less than the budget: done.
   template <class Visitor>
   std::size_t advance(std::int64_t now_ms, std::size_t budget, Visitor&& visit) {
     std::size_t visited = 0;

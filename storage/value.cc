@@ -7,23 +7,17 @@ namespace larder::storage {
 Bytes Value::bytes() const {
   ensure_hot(is_string(), "only strings have bytes");
   switch (entry_->encoding()) {
-    case Encoding::integer:
-      return Bytes(entry_->integer());
-    case Encoding::blob:
-      return Bytes(entry_->blob());
-    default:
-      return Bytes(entry_->inline_bytes());
+    case Encoding::integer: return Bytes(entry_->integer());
+    case Encoding::blob: return Bytes(entry_->blob());
+    default: return Bytes(entry_->inline_bytes());
   }
 }
 
 std::string_view Value::encoding_name() const {
   switch (entry_->encoding()) {
-    case Encoding::integer:
-      return "int";
-    case Encoding::embstr:
-      return entry_->has(Entry::edited) ? "raw" : "embstr";
-    default:
-      return "raw";
+    case Encoding::integer: return "int";
+    case Encoding::embstr: return entry_->has(Entry::edited) ? "raw" : "embstr";
+    default: return "raw";
   }
 }
 

@@ -1,5 +1,5 @@
-// A value as a command sees it: its type, and a view for each type. Only storage/ knows the encodings behind it.
-// Lives as long as the visit that handed it out.
+// A value as a command sees it: its type, and a view for each type. Only storage/ knows the
+// encodings behind it. Lives as long as the visit that handed it out.
 #pragma once
 
 #include <string_view>

@@ -1,8 +1,10 @@
-// Who wants to know that a key changed: transactions that WATCH it (blocking pops and keyspace events will ask here too).
+// Who wants to know that a key changed: transactions that WATCH it (blocking pops and keyspace
+// events will ask here too).
 //
-// One table per shard, so a notice is looked up only among the watched keys of that shard, and costs one test of a
-// counter while nobody watches anything.
-// Thread: part of a Shard; whoever holds the shard may call. The flag itself is atomic, since its owner reads it later.
+// One table per shard, so a notice is looked up only among the watched keys of that shard, and
+// costs one test of a counter while nobody watches anything.
+// Thread: part of a Shard; whoever holds the shard may call. The flag itself is atomic, since its
+// owner reads it later.
 #pragma once
 
 #include <atomic>
@@ -14,7 +16,8 @@
 
 namespace larder::storage {
 
-// Raised when a watched key changes. Owned by who watches; must be removed from every shard before it goes.
+// Raised when a watched key changes. Owned by who watches; must be removed from every shard before
+// it goes.
 class WatchFlag {
  public:
   // Release/acquire: whoever sees the flag sees what changed, even without the shard's lock.

@@ -55,7 +55,11 @@ stage() {
 }
 
 check_format() {
-  git ls-files '*.h' '*.cc' | xargs -r clang-format --dry-run -Werror
+  local file
+  for file in $(git ls-files '*.h' '*.cc'); do
+    clang-format "$file" | cmp -s "$file" - || echo "$file is not as clang-format lays it out"
+  done | tee "$out/format.files"
+  [ ! -s "$out/format.files" ]
 }
 
 build() {

@@ -10,22 +10,14 @@ using storage::Outcome;
 
 std::string_view error_text(Outcome outcome) {
   switch (outcome) {
-    case Outcome::absent:
-      return errors::no_such_key;
-    case Outcome::wrong_type:
-      return errors::wrong_type;
-    case Outcome::not_an_integer:
-      return errors::not_an_integer;
-    case Outcome::not_a_float:
-      return errors::not_a_float;
-    case Outcome::overflow:
-      return errors::increment_overflow;
-    case Outcome::not_finite:
-      return errors::increment_nan;
-    case Outcome::too_large:
-      return errors::string_too_big;
-    case Outcome::ok:
-      break;
+    case Outcome::absent: return errors::no_such_key;
+    case Outcome::wrong_type: return errors::wrong_type;
+    case Outcome::not_an_integer: return errors::not_an_integer;
+    case Outcome::not_a_float: return errors::not_a_float;
+    case Outcome::overflow: return errors::increment_overflow;
+    case Outcome::not_finite: return errors::increment_nan;
+    case Outcome::too_large: return errors::string_too_big;
+    case Outcome::ok: break;
   }
   ensure(false, "only a problem has an error text");
   return {};
@@ -34,9 +26,8 @@ std::string_view error_text(Outcome outcome) {
 void answer_bytes(protocol::Reply& reply, const storage::Bytes& bytes) {
   if (storage::Blob* blob = bytes.blob()) {
     blob->hold();
-    return reply.pinned(protocol::Pin(blob->bytes(), blob, [](void* owner) {
-      static_cast<storage::Blob*>(owner)->drop();
-    }));
+    return reply.pinned(protocol::Pin(
+        blob->bytes(), blob, [](void* owner) { static_cast<storage::Blob*>(owner)->drop(); }));
   }
   storage::Bytes::Digits digits;
   reply.bulk(bytes.text(digits));

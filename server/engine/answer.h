@@ -1,4 +1,5 @@
-// From the store's words to the user's: the one place where an Outcome becomes an error text and a string a reply.
+// From the store's words to the user's: the one place where an Outcome becomes an error text and a
+// string a reply.
 #pragma once
 
 #include "protocol/reply.h"
@@ -9,7 +10,8 @@ namespace larder::server {
 
 // The error a user reads for an Outcome other than ok.
 std::string_view error_text(storage::Outcome outcome);
-// A string as a bulk reply: small ones are copied, large ones pinned and sent from where they lie. Inside a visit.
+// A string as a bulk reply: small ones are copied, large ones pinned and sent from where they lie.
+// Inside a visit.
 void answer_bytes(protocol::Reply& reply, const storage::Bytes& bytes);
 // A string value or null as GET answers it: bulk, null, or WRONGTYPE. Inside a visit.
 void answer_string(protocol::Reply& reply, const storage::Value* value);

@@ -1,7 +1,8 @@
-// All clients of all loops, for CLIENT LIST, KILL, INFO. Ids rise by one per connection and are never used twice.
+// All clients of all loops, for CLIENT LIST, KILL, INFO. Ids rise by one per connection and are
+// never used twice.
 //
-// Thread: add, remove and next_id from any loop (guarded by mutex_). each() looks into clients of other loops: only with
-// every loop held off (rows flagged exclusive).
+// Thread: add, remove and next_id from any loop (guarded by mutex_). each() looks into clients of
+// other loops: only with every loop held off (rows flagged exclusive).
 #pragma once
 
 #include <atomic>

@@ -10,8 +10,8 @@
 namespace larder::server {
 namespace {
 
-// Several shards a loop, so that two loops seldom want the same one, and enough of them that the bounded work done under
-// one lock (growth, expiry, eviction) is a small share of the keys.
+// Several shards a loop, so that two loops seldom want the same one, and enough of them that the
+// bounded work done under one lock (growth, expiry, eviction) is a small share of the keys.
 constexpr std::size_t kShardsPerLane = 16;
 constexpr std::size_t kFewestShards = 32;
 

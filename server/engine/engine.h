@@ -1,5 +1,5 @@
-// The engine: everything that answers commands, without a socket. The server puts loops and listeners around it; tests
-// run it in-process with a clock they turn.
+// The engine: everything that answers commands, without a socket. The server puts loops and
+// listeners around it; tests run it in-process with a clock they turn.
 //
 // Thread: made and ended on one thread; in between each service says itself who may call.
 #pragma once
@@ -35,7 +35,8 @@ class Engine {
   Lane& lane(std::size_t i) { return lanes_[i]; }
   ClientRegistry& clients() { return clients_; }
   Upkeep& upkeep() { return upkeep_; }
-  // Reads the options that concern the engine again (maxmemory and its policy). Alone, or before the threads start.
+  // Reads the options that concern the engine again (maxmemory and its policy). Alone, or before
+  // the threads start.
   void apply_options();
 
  private:

@@ -1,5 +1,5 @@
-// The families of commands, one line each. Explicit rather than registered by static initialisers: a list is ordered,
-// greppable, and no linker drops it.
+// The families of commands, one line each. Explicit rather than registered by static initialisers:
+// a list is ordered, greppable, and no linker drops it.
 #pragma once
 
 #include <span>

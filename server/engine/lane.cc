@@ -28,8 +28,7 @@ void Lane::count_error(std::string_view code) {
 
 Lane& Lanes::add(storage::Turnstile& turnstile, std::size_t commands, std::uint64_t seed) {
   const std::size_t index = lanes_.size();
-  lanes_.push_back(
-      std::make_unique<Lane>(index, turnstile.take_seat(), commands, seed + index));
+  lanes_.push_back(std::make_unique<Lane>(index, turnstile.take_seat(), commands, seed + index));
   return *lanes_.back();
 }
 

@@ -1,7 +1,8 @@
-// A lane: what one event loop keeps for the commands it runs, so that loops share nothing they write.
+// A lane: what one event loop keeps for the commands it runs, so that loops share nothing they
+// write.
 //
-// Counters are written by their own lane only and summed by whoever asks (INFO): a plain load, add, store on an atomic,
-// never a locked instruction, and never a cache line that two loops write.
+// Counters are written by their own lane only and summed by whoever asks (INFO): a plain load, add,
+// store on an atomic, never a locked instruction, and never a cache line that two loops write.
 // Thread: the lane's own loop writes; any thread may read the counters.
 #pragma once
 
@@ -25,7 +26,8 @@ namespace scripting {
 class Interpreter;  // scripting/lua.h: this lane's Lua, made at the first script
 }
 
-// A number one thread adds to and others read. Relaxed: sums are snapshots, order between counters means nothing.
+// A number one thread adds to and others read. Relaxed: sums are snapshots, order between counters
+// means nothing.
 class Counter {
  public:
   void add(std::uint64_t by = 1) {
@@ -41,18 +43,21 @@ class Counter {
   std::atomic<std::uint64_t> value_{0};
 };
 
-// Per command, as INFO commandstats and latencystats say it. Indexed by the registry's number of the row.
+// Per command, as INFO commandstats and latencystats say it. Indexed by the registry's number of
+// the row.
 struct CommandCounters {
   Counter calls;
-  Counter ticks;     // engine/ticks.h turns them into time
-  Counter rejected;  // refused by a gate
-  Counter failed;    // ran and answered an error
-  std::unique_ptr<LatencyHistogram> latency;  // from the first call on; read only while the lanes stand still
+  Counter ticks;                              // engine/ticks.h turns them into time
+  Counter rejected;                           // refused by a gate
+  Counter failed;                             // ran and answered an error
+  std::unique_ptr<LatencyHistogram> latency;  // from the first call on; read only while the lanes
+                                              // stand still
 
   void count_call(std::uint64_t took_ticks) {
     calls.add();
     ticks.add(took_ticks);
-    if (!latency) [[unlikely]] latency = std::make_unique<LatencyHistogram>();
+    if (!latency) [[unlikely]]
+      latency = std::make_unique<LatencyHistogram>();
     latency->add(took_ticks);
   }
   void reset() {
@@ -63,9 +68,9 @@ struct CommandCounters {
 
 struct LaneCounters {
   Counter commands;
-  Counter connections;        // accepted since start
+  Counter connections;  // accepted since start
   Counter rejected_connections;
-  Counter clients;            // open now
+  Counter clients;  // open now
   Counter input_bytes;
   Counter output_bytes;
   Counter error_replies;
@@ -89,7 +94,8 @@ class alignas(64) Lane {
   bool is_inside = false;   // this lane has entered the turnstile
   bool is_alone = false;    // this lane has closed the turnstile
 
-  // Error replies by code word ("ERR", "WRONGTYPE"), for INFO errorstats. Read only while the lanes stand still.
+  // Error replies by code word ("ERR", "WRONGTYPE"), for INFO errorstats. Read only while the lanes
+  // stand still.
   std::unordered_map<std::string, std::uint64_t> errors_by_code;
   void count_error(std::string_view code);
 };

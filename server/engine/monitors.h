@@ -1,6 +1,7 @@
 // MONITOR: clients that see every command. One relaxed load per command while there are none.
 //
-// Thread: any; the list is guarded by mutex_, lines are posted to each monitor's own loop through its Link.
+// Thread: any; the list is guarded by mutex_, lines are posted to each monitor's own loop through
+// its Link.
 #pragma once
 
 #include <atomic>
@@ -18,7 +19,8 @@ class Monitors {
   bool any() const { return count_.load(std::memory_order_relaxed) != 0; }
   void add(Client& client);
   void remove(Client& client);  // safe when it never was one
-  // `hide_arguments`: AUTH and HELLO are shown as (redacted) words, as Redis does. `from_script`: "lua" for the address.
+  // `hide_arguments`: AUTH and HELLO are shown as (redacted) words, as Redis does. `from_script`:
+  // "lua" for the address.
   void show(std::int64_t wall_us, const Client& client, protocol::Words words, bool hide_arguments,
             bool from_script);
 

@@ -17,7 +17,8 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-// FNV-1a over the folded letters: names are short, and the table is probed with the client's own spelling.
+// FNV-1a over the folded letters: names are short, and the table is probed with the client's own
+// spelling.
 std::uint64_t folded_hash(std::string_view name) {
   std::uint64_t hash = 0xcbf29ce484222325ull;
   for (const char c : name) {
@@ -125,7 +126,8 @@ std::vector<std::size_t> key_positions(const Command& command, Words words) {
     const auto count = storage::strict_integer(words[at]);
     const std::size_t left = words.size() - at - 1;
     if (!count || *count < 0 || static_cast<std::size_t>(*count) > left) return positions;
-    for (std::size_t i = 0; i < static_cast<std::size_t>(*count); ++i) positions.push_back(at + 1 + i);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(*count); ++i)
+      positions.push_back(at + 1 + i);
     return positions;
   }
   if (keys.first == 0) return positions;

@@ -27,15 +27,16 @@ class Registry {
   Match match(Words words) const;
 
   std::span<const Family* const> families() const { return families_; }
-  std::size_t size() const { return numbered_.size(); }          // rows, subcommands included
-  std::size_t number_of(const Command& row) const;               // 0..size()-1
+  std::size_t size() const { return numbered_.size(); }  // rows, subcommands included
+  std::size_t number_of(const Command& row) const;       // 0..size()-1
   const Command& row(std::size_t number) const { return *numbered_[number]; }
   const Family& family_of(const Command& row) const;
   const Command* container_of(const Command& row) const;  // null: the row is no subcommand
   // "get", "config|get": as INFO commandstats and ACL name it.
   std::string full_name(const Command& row) const;
   std::size_t command_count() const { return commands_.size(); }  // containers and plain commands
-  const std::vector<const Command*>& commands() const { return commands_; }  // by family, in table order
+  // By family, in table order.
+  const std::vector<const Command*>& commands() const { return commands_; }
 
  private:
   struct Place {

@@ -1,5 +1,5 @@
-// What a command may use, by reference: forward declarations only, so that a family includes just the service it needs.
-// Frozen after start; each service says itself which threads may call it.
+// What a command may use, by reference: forward declarations only, so that a family includes just
+// the service it needs. Frozen after start; each service says itself which threads may call it.
 #pragma once
 
 namespace larder::storage {
@@ -23,7 +23,7 @@ class ServerControl;   // engine/server_control.h: what only the process can do 
 class SlowLog;         // metrics/slowlog.h
 class Vitals;          // metrics/vitals.h: run id, start time, rates, for INFO
 namespace scripting {
-class Scripts;         // scripting/scripts.h: the script cache, SCRIPT KILL
+class Scripts;  // scripting/scripts.h: the script cache, SCRIPT KILL
 }
 
 struct Services {

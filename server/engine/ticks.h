@@ -1,7 +1,8 @@
-// The cheapest clock there is, to time every command: the processor's time stamp counter (about 8 ns to read, where the
-// kernel's clock costs 25), or the steady clock where there is none.
+// The cheapest clock there is, to time every command: the processor's time stamp counter (about 8
+// ns to read, where the kernel's clock costs 25), or the steady clock where there is none.
 //
-// Ticks are for differences on one thread only. How long one lasts is measured once, at start, against the steady clock.
+// Ticks are for differences on one thread only. How long one lasts is measured once, at start,
+// against the steady clock.
 #pragma once
 
 #include <chrono>

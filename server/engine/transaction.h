@@ -1,4 +1,5 @@
-// What MULTI and WATCH keep of a client: the queued commands, the watched keys, and whether either has gone wrong.
+// What MULTI and WATCH keep of a client: the queued commands, the watched keys, and whether either
+// has gone wrong.
 //
 // Thread: loop. The flag is raised by whoever changes a watched key, on any loop.
 #pragma once

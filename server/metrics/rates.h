@@ -1,7 +1,8 @@
 // Rates: how fast a counter rises, as INFO's instantaneous_* fields say it.
 //
-// A window of the last samples, one each tick of about 100 ms; the rate is their mean, so a burst fades after about 1.6 s.
-// A counter that was reset (CONFIG RESETSTAT) gives one sample of zero, not a negative one.
+// A window of the last samples, one each tick of about 100 ms; the rate is their mean, so a burst
+// fades after about 1.6 s. A counter that was reset (CONFIG RESETSTAT) gives one sample of zero,
+// not a negative one.
 // Thread: whoever owns it.
 #pragma once
 

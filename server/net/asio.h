@@ -1,4 +1,5 @@
-// The one include of Asio (standalone, compiled once in asio.cc). Only net/ and server.cc may see it.
+// The one include of Asio (standalone, compiled once in asio.cc). Only net/ and server.cc may see
+// it.
 #pragma once
 
 #include <asio/executor_work_guard.hpp>

@@ -1,7 +1,8 @@
 // Listeners: accept connections and hand each to the loop that has the fewest.
 //
-// An error of accept (no file handles left, a client that is gone already) never ends the listening: it is logged, and
-// the next try comes after a short pause. A unix socket gets its permissions before it listens (CVE-2023-45145).
+// An error of accept (no file handles left, a client that is gone already) never ends the
+// listening: it is logged, and the next try comes after a short pause. A unix socket gets its
+// permissions before it listens (CVE-2023-45145).
 // Thread: the loop whose context it was made with.
 #pragma once
 

@@ -103,8 +103,8 @@ void Loop::clear_graves() {
   graves_.clear();
 }
 
-// Not armed again while the loop serves already (a script lets it look at its sockets): readiness is a level, so it would
-// come up again at once, for ever. Whoever is serving arms it when done.
+// Not armed again while the loop serves already (a script lets it look at its sockets): readiness
+// is a level, so it would come up again at once, for ever. Whoever is serving arms it when done.
 void Loop::wait_for_sessions() {
   if (std::exchange(is_armed_, true)) return;
   readiness_.async_wait(asio::posix::stream_descriptor::wait_read, [this](asio::error_code error) {
@@ -206,8 +206,9 @@ void Loop::post_work() {
   asio::post(context_, [this] { do_work(); });
 }
 
-// One step for everybody who has a long work or whose pause is over; then the others get a turn. While a script lets the
-// loop look at its sockets nothing is done here: end_serving() posts it again.
+// One step for everybody who has a long work or whose pause is over; then the others get a turn.
+// While a script lets the loop look at its sockets nothing is done here: end_serving() posts it
+// again.
 void Loop::do_work() {
   work_is_posted_ = false;
   if (is_serving_) return;

@@ -1,18 +1,19 @@
 // A loop: one thread, one io_context, its sessions and its tick.
 //
-// A turn of the loop serves every connection that is ready, in phases, each for all of them before the next:
+// A turn of the loop serves every connection that is ready, in phases, each for all of them before
+// the next:
 //
 //   read and parse   every session's whole requests, their rows found and their first keys hashed
 //   prefetch         shards, then buckets, then entries of all those keys
 //   run              each session's batch in order, inside the turnstile
 //   write            one gathered write per session
 //
-// With fifty clients that send one command at a time a turn so fetches fifty keys at once, as a pipeline would. Sessions
-// whose buffer holds more whole requests than a batch takes get the next turn together with who is ready then: nobody's
-// pipeline starves the others.
+// With fifty clients that send one command at a time a turn so fetches fifty keys at once, as a
+// pipeline would. Sessions whose buffer holds more whole requests than a batch takes get the next
+// turn together with who is ready then: nobody's pipeline starves the others.
 //
-// A script that runs for long on this loop calls serve_while_busy() from its instruction hook: the other sessions are
-// read and answered BUSY meanwhile.
+// A script that runs for long on this loop calls serve_while_busy() from its instruction hook: the
+// other sessions are read and answered BUSY meanwhile.
 //
 // Thread: everything on the loop's own thread but start, stop, adopt, post_to and size.
 #pragma once
@@ -53,7 +54,8 @@ class Loop {
   // Serves on a thread of its own until stop(), or on the caller's thread.
   void start();
   void run();
-  // Closes the connections after what they are owed is sent as far as their sockets take it. Any thread.
+  // Closes the connections after what they are owed is sent as far as their sockets take it. Any
+  // thread.
   void stop();
   void join();
 
@@ -108,10 +110,10 @@ class Loop {
   std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
   std::vector<std::unique_ptr<Session>> graves_;  // closed in this turn; freed after it
   std::vector<Session*> ready_;
-  std::vector<std::uint64_t> backlog_;            // have more whole requests in their buffers
-  std::vector<std::uint64_t> working_;            // have a long work to go on with
+  std::vector<std::uint64_t> backlog_;  // have more whole requests in their buffers
+  std::vector<std::uint64_t> working_;  // have a long work to go on with
   std::vector<storage::Store::Fetch> fetches_;
-  Session* running_ = nullptr;                    // whose command runs now
+  Session* running_ = nullptr;  // whose command runs now
   bool work_is_posted_ = false;
   bool is_serving_ = false;
   bool is_armed_ = false;

@@ -1,9 +1,10 @@
 // The poller: which of a loop's connections can be read or written, all of them in one answer.
 //
-// A level-triggered epoll set of a loop's sockets, itself watched by the loop's io_context. Asio's own sockets cost a
-// system call per request that brings nothing: a read that finds no bytes (to arm the edge), or an epoll_ctl. A level-
-// triggered set needs neither, and it hands out every ready connection of a wake-up at once, so that the commands of all
-// of them can be prefetched together (DESIGN.md: cache misses are the engine).
+// A level-triggered epoll set of a loop's sockets, itself watched by the loop's io_context. Asio's
+// own sockets cost a system call per request that brings nothing: a read that finds no bytes (to
+// arm the edge), or an epoll_ctl. A level- triggered set needs neither, and it hands out every
+// ready connection of a wake-up at once, so that the commands of all of them can be prefetched
+// together (DESIGN.md: cache misses are the engine).
 //
 // Thread: loop.
 #pragma once

@@ -65,9 +65,9 @@ bool Session::read_socket() {
   input_.wrote(static_cast<std::size_t>(got));
   const Settings& settings = loop_.engine().services().options.settings;
   if (input_.unread().size() > settings.client_query_buffer_limit) {
-    loop_.engine().services().log.warning(fmt::format(
-        "Client {} closed: {} bytes of one request passed client-query-buffer-limit",
-        client_.address, input_.unread().size()));
+    loop_.engine().services().log.warning(
+        fmt::format("Client {} closed: {} bytes of one request passed client-query-buffer-limit",
+                    client_.address, input_.unread().size()));
     close();
     return false;
   }
@@ -154,8 +154,7 @@ void Session::fail_protocol() {
 bool Session::output_is_over_limit() const {
   const std::size_t unsent = output_.size_bytes();
   if (!client_.authenticated) return unsent > kUnauthenticatedOutputBytes;
-  const std::uint64_t limit =
-      loop_.engine().services().options.settings.output_buffer_hard_limit;
+  const std::uint64_t limit = loop_.engine().services().options.settings.output_buffer_hard_limit;
   return limit != 0 && output_.copied_bytes() > limit;
 }
 
@@ -187,14 +186,16 @@ void Session::flush() {
   }
   if (output_.empty() && closing_ && !waits_) return close();
   if (output_is_over_limit()) {
-    loop_.engine().services().log.warning(fmt::format(
-        "Client {} closed: it left {} bytes of replies unread", client_.address, output_.size_bytes()));
+    loop_.engine().services().log.warning(
+        fmt::format("Client {} closed: it left {} bytes of replies unread", client_.address,
+                    output_.size_bytes()));
     return close();
   }
   settle_interest();
 }
 
-// Reads while there is room for replies and nothing is waited for; asks to write only when something is left.
+// Reads while there is room for replies and nothing is waited for; asks to write only when
+// something is left.
 void Session::settle_interest() {
   want({.read = !closing_ && !is_held(), .write = !output_.empty()});
 }
@@ -263,9 +264,8 @@ void Session::resume() {
 }
 
 void Session::push(std::string bytes) {
-  loop_.post_to(id(), [bytes = std::move(bytes)](Session& session) {
-    session.write_pushed(bytes);
-  });
+  loop_.post_to(id(),
+                [bytes = std::move(bytes)](Session& session) { session.write_pushed(bytes); });
 }
 
 void Session::wake() {

@@ -1,15 +1,17 @@
 // A session: one connection, from bytes to replies and back. It lives and dies on one loop.
 //
-//   receive()   socket -> InputBuffer -> as many whole requests as a batch holds, each prepared (row, hash)
+//   receive()   socket -> InputBuffer -> whole requests, up to a batch, each prepared
 //   run()       the batch in order, replies into the OutputBuffer; stops when the client must wait
 //   flush()     one gathered write
 //
-// The loop calls the three in this order, each for all ready sessions before the next, so that the keys of all their
-// requests are prefetched together (loop.cc).
+// The loop calls the three in this order, each for all ready sessions before the next, so that the
+// keys of all their requests are prefetched together (loop.cc).
 //
-// Backpressure: a client that does not read its replies is not read either. Above kPauseOutputBytes unsent, what is left
-// of its batch waits until half of that has gone out; so a pipeline of any depth costs bounded memory.
-// Must hold: views in the batch point into input_, which is not touched before the batch is run to its end.
+// Backpressure: a client that does not read its replies is not read either. Above kPauseOutputBytes
+// unsent, what is left of its batch waits until half of that has gone out; so a pipeline of any
+// depth costs bounded memory.
+// Must hold: views in the batch point into input_, which is not touched before the batch is run to
+// its end.
 // Thread: loop. close_soon(), resume() and push() may come from any thread: they only post.
 #pragma once
 
@@ -37,7 +39,8 @@ inline constexpr std::size_t kPauseOutputBytes = std::size_t{1} << 20;
 inline constexpr std::size_t kFlushOutputBytes = std::size_t{64} << 10;
 // What a client may leave unread before it has signed in.
 inline constexpr std::size_t kUnauthenticatedOutputBytes = std::size_t{64} << 10;
-// Requests parsed ahead of running them: enough to hide memory behind the prefetch, little enough for the cache.
+// Requests parsed ahead of running them: enough to hide memory behind the prefetch, little enough
+// for the cache.
 inline constexpr std::size_t kMostBatch = 64;
 // One read of a socket.
 inline constexpr std::size_t kReadBytes = std::size_t{16} << 10;
@@ -61,7 +64,8 @@ class Session final : public Link {
   void run(bool busy);
   // Writes what it can; waits for the socket with the rest.
   void flush();
-  // Goes on after a wait: one step of a long work, or the command a pause held back. Inside the turnstile.
+  // Goes on after a wait: one step of a long work, or the command a pause held back. Inside the
+  // turnstile.
   void go_on();
 
   bool is_closed() const { return socket_ < 0; }
@@ -106,14 +110,14 @@ class Session final : public Link {
   protocol::RespWriter writer_;
   protocol::RequestBatch batch_;
   std::vector<Prepared> prepared_;
-  std::size_t next_ = 0;        // of the batch
-  std::size_t consumed_ = 0;    // bytes of input_ the batch stands on
-  std::string problem_;         // a protocol error to say after the batch
+  std::size_t next_ = 0;      // of the batch
+  std::size_t consumed_ = 0;  // bytes of input_ the batch stands on
+  std::string problem_;       // a protocol error to say after the batch
   Poller::Interest interest_;
   bool may_have_more_ = false;
-  bool waits_ = false;          // for a pause to end or a work to be done
-  bool closing_ = false;        // nothing more is read; closes when everything is sent
-  bool peer_is_done_ = false;   // it has closed its side; what it sent is still answered
+  bool waits_ = false;         // for a pause to end or a work to be done
+  bool closing_ = false;       // nothing more is read; closes when everything is sent
+  bool peer_is_done_ = false;  // it has closed its side; what it sent is still answered
 };
 
 }  // namespace larder::server::net

@@ -95,8 +95,8 @@ class Encoder {
     }
     constexpr std::size_t kMost = 32;
     char* to = out_.reserve(kMost);
-    const auto end = std::to_chars(to, to + kMost, number, std::chars_format::general,
-                                   settings_.precision);
+    const auto end =
+        std::to_chars(to, to + kMost, number, std::chars_format::general, settings_.precision);
     out_.commit(static_cast<std::size_t>(end.ptr - to));
   }
 

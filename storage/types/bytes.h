@@ -1,4 +1,5 @@
-// A string value as a visit sees it: bytes, or an integer that is kept as one. Void when the visit ends.
+// A string value as a visit sees it: bytes, or an integer that is kept as one. Void when the visit
+// ends.
 #pragma once
 
 #include <array>
@@ -50,7 +51,8 @@ class Bytes {
   bool is_integer_ = false;
 };
 
-// Strict: the whole text is what to_chars would print for the number ("-0", "+1", " 1" and "01" are not).
+// Strict: the whole text is what to_chars would print for the number ("-0", "+1", " 1" and "01" are
+// not).
 std::optional<std::int64_t> strict_integer(std::string_view text);
 
 }  // namespace larder::storage

@@ -28,8 +28,7 @@ std::string upper(std::string text) {
 // The first words of every command said in a transcript: "SET", and "CONFIG GET".
 std::set<std::string> commands_in_transcripts() {
   std::set<std::string> said;
-  for (const auto& file :
-       std::filesystem::recursive_directory_iterator("tests/wire")) {
+  for (const auto& file : std::filesystem::recursive_directory_iterator("tests/wire")) {
     if (file.path().extension() != ".txt" || file.path().filename() == "CMakeLists.txt") continue;
     for (const test::Step& step : test::parse_transcript(file.path().string()).steps) {
       if (step.words.empty()) continue;

@@ -1,5 +1,5 @@
-// The transcripts that turn the clock (tests/wire/clock/*.txt), against a server in this process: they were recorded from
-// redis-server in real time, and here the time is turned.
+// The transcripts that turn the clock (tests/wire/clock/*.txt), against a server in this process:
+// they were recorded from redis-server in real time, and here the time is turned.
 #include <doctest/doctest.h>
 
 #include <filesystem>
@@ -14,8 +14,7 @@ namespace test = larder::test;
 
 TEST_CASE("what time does, as redis-server does it") {
   int files = 0;
-  for (const auto& file :
-       std::filesystem::directory_iterator("tests/wire/clock")) {
+  for (const auto& file : std::filesystem::directory_iterator("tests/wire/clock")) {
     if (file.path().extension() != ".txt") continue;
     ++files;
     const test::Transcript transcript = test::parse_transcript(file.path().string());

@@ -1,13 +1,13 @@
-// A whole server in the test's own process: real store, real gates, real commands; no sockets, and a clock that only the
-// test turns.
+// A whole server in the test's own process: real store, real gates, real commands; no sockets, and
+// a clock that only the test turns.
 //
 //     Larder larder;
 //     CHECK(larder("SET tea green EX 10") == "OK");
 //     larder.advance(10s);
 //     CHECK(larder("GET tea") == nil);
 //
-// A command line is split as redis-cli splits it. Replies are told as protocol::to_text tells them: OK, green, 7, (nil),
-// (error) ERR ..., [a, b], {a: 1}.
+// A command line is split as redis-cli splits it. Replies are told as protocol::to_text tells them:
+// OK, green, 7, (nil), (error) ERR ..., [a, b], {a: 1}.
 // Thread: whoever made it.
 #pragma once
 

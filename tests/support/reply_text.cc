@@ -43,22 +43,17 @@ Node take_counted(char sigil, std::string_view line, std::string_view& bytes) {
   const long long count = std::strtoll(std::string(line).c_str(), nullptr, 10);
   if (count < 0) return text_node(sigil == '*' ? Kind::null_array : Kind::null, "");
   switch (sigil) {
-    case '$':
-      return text_node(Kind::bulk, take_bytes(bytes, static_cast<std::size_t>(count)));
+    case '$': return text_node(Kind::bulk, take_bytes(bytes, static_cast<std::size_t>(count)));
     case '=': {
       const std::string_view whole = take_bytes(bytes, static_cast<std::size_t>(count));
       Node node = text_node(Kind::verbatim, whole.substr(4));
       node.format = std::string(whole.substr(0, 3));
       return node;
     }
-    case '*':
-      return take_aggregate(Kind::array, count, bytes);
-    case '%':
-      return take_aggregate(Kind::map, count * 2, bytes);
-    case '~':
-      return take_aggregate(Kind::set, count, bytes);
-    default:
-      return take_aggregate(Kind::push, count, bytes);
+    case '*': return take_aggregate(Kind::array, count, bytes);
+    case '%': return take_aggregate(Kind::map, count * 2, bytes);
+    case '~': return take_aggregate(Kind::set, count, bytes);
+    default: return take_aggregate(Kind::push, count, bytes);
   }
 }
 
@@ -71,14 +66,10 @@ Node take_reply(std::string_view& bytes) {
   const std::string_view line = take_line(bytes);
   Node node;
   switch (sigil) {
-    case '+':
-      return text_node(Kind::simple, line);
-    case '-':
-      return text_node(Kind::error, line);
-    case '(':
-      return text_node(Kind::big_number, line);
-    case '_':
-      return node;
+    case '+': return text_node(Kind::simple, line);
+    case '-': return text_node(Kind::error, line);
+    case '(': return text_node(Kind::big_number, line);
+    case '_': return node;
     case ':':
       node.kind = Kind::integer;
       node.integer = std::strtoll(std::string(line).c_str(), nullptr, 10);
@@ -96,10 +87,8 @@ Node take_reply(std::string_view& bytes) {
     case '*':
     case '%':
     case '~':
-    case '>':
-      return take_counted(sigil, line, bytes);
-    default:
-      throw std::runtime_error(std::string("no reply begins with ") + sigil);
+    case '>': return take_counted(sigil, line, bytes);
+    default: throw std::runtime_error(std::string("no reply begins with ") + sigil);
   }
 }
 

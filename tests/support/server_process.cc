@@ -51,14 +51,11 @@ std::vector<std::string> command_line(Flavor flavor, const std::string& binary, 
   std::vector<std::string> words{binary, "--port", std::to_string(port), "--bind", "127.0.0.1"};
   // Neither server may leave files behind; Larder gets two loops so that connections live on
   // different threads.
-  const std::vector<std::string> own = flavor == Flavor::redis
-                                           ? std::vector<std::string>{"--save",
-                                                                      "",
-                                                                      "--appendonly",
-                                                                      "no",
-                                                                      "--enable-debug-command",
-                                                                      "yes"}
-                                           : std::vector<std::string>{"--threads", "2"};
+  const std::vector<std::string> own =
+      flavor == Flavor::redis
+          ? std::vector<std::string>{"--save", "", "--appendonly", "no", "--enable-debug-command",
+                                     "yes"}
+          : std::vector<std::string>{"--threads", "2"};
   words.insert(words.end(), own.begin(), own.end());
   words.insert(words.end(), flags.begin(), flags.end());
   return words;
