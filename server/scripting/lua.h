@@ -1,15 +1,13 @@
 // Interpreter: one lane's Lua, in which the scripts of that lane's clients run.
 //
 // The engine is PUC Lua 5.1.5 (Debian's liblua5.1-c++), not LuaJIT with its compiler off, although
-// that is about twice as fast at plain Lua and better looked after. Reasons, each tried:
+// that is about twice as fast at plain Lua and better looked after. Each reason was tried:
 //
-//   - Redis's error texts name the line of the caller ("on @user_script:1."). `return
-//   redis.call(...)` is the commonest
-//     script there is, and a tail call in LuaJIT has no line any more; nor have its own errors
-//     ("bad argument #1 to '?'").
+//   - Redis's error texts name the line of the caller ("on @user_script:1."). The commonest script
+//     is `return redis.call(...)`, a tail call, and after one LuaJIT has no line any more; nor have
+//     its own errors ("bad argument #1 to '?'").
 //   - LuaJIT runs out of C stack and ends the process in nested string.gsub callbacks and in
-//   coroutines that resume
-//     coroutines; 5.1.5 counts C calls and raises "C stack overflow" at 200.
+//     coroutines that resume coroutines; 5.1.5 counts C calls and raises "C stack overflow".
 //   - The C++ build raises errors as C++ exceptions, so our functions may have destructors.
 //
 // What is known to be open in 5.1.5 is closed from outside: lua_sandbox.h lists it. Memory is
@@ -20,12 +18,13 @@
 // finds it by its text (one hash of the text, no SHA1), EVALSHA by its SHA1. A run pushes two
 // tables of strings, calls, and says one value:
 //
-//     stack of the main state:  1 globals  2 "KEYS"  3 "ARGV"  4 error handler  5... names of reply
-//     fields | the run
+//     the main state's stack:  1 globals  2 "KEYS"  3 "ARGV"  4 error handler  5 field names | run
 //
-// Cost: EVALSHA of `return 1` about a microsecond less than Redis's, without any allocation but
-// Lua's own. Thread: loop (its lane's). A script may hold the loop for as long as it likes;
-// scripts.h says who may speak then.
+// Must hold: the memory limit is on only while Lua is called in protected mode; nothing of a run is
+// on the stack between runs.
+// Cost: a run allocates nothing but what Lua does for KEYS, ARGV and the script itself.
+// Thread: loop (its lane's). A script may hold the loop for as long as it likes; scripts.h says who
+// may speak then.
 #pragma once
 
 #include <memory>

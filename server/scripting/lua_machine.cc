@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "protocol/errors.h"
+#include "server/engine/lane.h"
 #include "server/options.h"
 #include "server/scripting/scripts.h"
 #include "storage/clock.h"
@@ -52,7 +53,10 @@ void look(lua_State* lua, lua_Debug*) {
     if (run.started_us == 0) run.started_us = now_us;
     const std::int64_t threshold_ms = machine.services.options.settings.busy_reply_threshold_ms;
     const bool is_slow = threshold_ms > 0 && now_us - run.started_us > threshold_ms * 1000;
+    // Time stands still in a script, also when the loop has served others meanwhile.
+    const std::int64_t script_now_us = machine.lane.now_us;
     const Scripts::Order order = machine.services.scripts.next_order(machine.lane, is_slow);
+    machine.lane.now_us = script_now_us;
     machine.is_dying = order == Scripts::Order::die;
   }
   if (machine.is_dying) die(lua);

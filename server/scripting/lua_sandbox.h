@@ -4,29 +4,32 @@
 // Lua 5.1 has no read-only tables (Redis patches its copy for that), so a shared table is shown
 // through an empty proxy:
 //
-//     script --> proxy {} --metatable--> {__index = real table, __newindex = error, marker = real
-//     table}
+//     script --> proxy {} --metatable--> __index: the real table, __newindex: an error,
+//                                        marker: the real table
 //
 // The functions that would see through the proxy (next, pairs, rawget, rawset, getmetatable,
-// setmetatable, and the table functions that write) are ours and know it by the marker, a key no
-// script can make. The globals are such a proxy too, whose real table answers an unknown name with
-// an error.
+// setmetatable, table.insert) are ours and know it by the marker, a key no script can make. The
+// globals are such a proxy too, whose real table answers an unknown name with an error.
 //
-// Other replacements close what Debian's Lua 5.1.5 leaves open:
+// dofile, loadfile, require, module, print, newproxy, getfenv, setfenv, os, io, package and debug
+// are not there. Other replacements close what Debian's Lua 5.1.5 leaves open:
 //
-//   load, loadstring  text only, and read completely before the parser starts (CVE-2025-49844 needs
-//   a reader that
-//                     collects garbage under the parser)
-//   unpack            counts in 64 bits (CVE-2025-46817)
-//   find, match, gmatch, gfind, gsub  patterns are bounded: the matcher recurses once per item of a
-//   pattern string.rep        knows its size before it starts; an empty string repeated is empty at
-//   once table.insert      a position far outside moved two milliards of nothings pcall, xpcall as
-//   Redis 7: pcall turns {err = text} into the text; a handler of a killed script is not asked
-//   coroutine.create, wrap  look at the clock now and then, since each coroutine counts its
-//   instructions anew collectgarbage    what it changes is put back after the script math.random
-//   its own sequence per interpreter (lrand48, as Redis), not the C library's setmetatable,
-//   getfenv, setfenv, newproxy, dofile, loadfile, require, print...  are bounded as above or not
-//   there
+//     load, loadstring   text only, read completely before the parser starts (CVE-2025-49844 needs
+//                        a reader that collects garbage under the parser)
+//     unpack             counts in 64 bits (CVE-2025-46817)
+//     string.find, match, gmatch, gfind, gsub
+//                        a bounded pattern: the matcher recurses once per item of it
+//     string.rep         knows its size before it starts; an empty string repeated is empty at once
+//     table.insert       a position far below the first element moved two milliards of nothings
+//     pcall              turns {err = text} into the text, as Redis 7
+//     xpcall             does not ask the handler of a killed script, which no hook could end
+//     coroutine.create, wrap
+//                        look at the clock now and then: each coroutine counts instructions anew
+//     collectgarbage     what it changes is put back after the script
+//     math.random        the sequence of Scripts (lrand48), not the C library's
+//
+// Known and left: a pattern that backtracks for long over a long text runs inside one instruction,
+// where neither the hook nor SCRIPT KILL reaches it. So it is in Redis.
 //
 // Thread: loop.
 #pragma once

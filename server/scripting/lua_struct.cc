@@ -1,11 +1,12 @@
 // struct: values as packed bytes and back, in the format language of Roberto Ierusalimschy's
 // lua-struct.
 //
-//     >  <      big, little endian (little)     b B  1 byte, signed or not       f d  float, double
-//     !n        align up to n bytes (8)         h H  2 bytes                     s    string with a
-//     zero after it x         a zero byte                     l L T  8 bytes                   cn
-//     n characters; c0: the length (space)   nothing                         in In  n bytes (4), up
-//     to 32          is what was unpacked before it
+//     > <    big, little endian (little)      b B    one byte, signed or not     f    float
+//     !n     align up to n bytes (8)          h H    two bytes                   d    double
+//     x      a zero byte                      l L T  eight bytes                 s    up to a zero
+//     space  nothing                          in In  n bytes (4), up to 32       cn   n characters
+//
+// c0 packs a whole string; unpacking, its length is the number that was unpacked before it.
 //
 // Sizes are size_t everywhere; a number in a format is at most INT_MAX, so the sum of a format's
 // sizes cannot overflow.
