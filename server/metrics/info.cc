@@ -140,14 +140,15 @@ void scripts_memory(const Services& services, Page& page) {
   page.amount("used_memory_scripts", totals.text_bytes);
 }
 
-// used_memory is what we account for: keys, tables, buffers of clients, scripts. What the process
-// takes besides (code, stacks, the allocator's waste) shows in used_memory_rss, and their ratio in
-// mem_fragmentation_ratio.
+// used_memory is what we account for: the heap at start, keys, tables, buffers of clients, scripts.
+// What the process takes besides (code, stacks, the allocator's waste) shows in used_memory_rss,
+// and their ratio in mem_fragmentation_ratio.
 void memory(const Services& services, Page& page) {
   const storage::StoreStatistics store = services.store.statistics();
   const scripting::Scripts::Totals scripts = services.scripts.totals();
   const std::size_t of_clients = client_totals(services).memory_bytes;
-  const std::size_t used = store.used_bytes + of_clients + scripts.interpreter_bytes +
+  const std::size_t startup = services.vitals.startup_bytes();
+  const std::size_t used = startup + store.used_bytes + of_clients + scripts.interpreter_bytes +
                            scripts.text_bytes;
   const std::size_t peak = services.vitals.snapshot(used).peak_memory_bytes;
   const std::size_t resident = resident_bytes();
@@ -156,9 +157,9 @@ void memory(const Services& services, Page& page) {
   page.amount("used_memory_peak", peak);
   page.line("used_memory_peak_perc:{:.2f}%", 100 * ratio(used, peak));
   page.line("used_memory_overhead:{}", used - store.entry_bytes);
-  page.line("used_memory_startup:0");
+  page.line("used_memory_startup:{}", startup);
   page.line("used_memory_dataset:{}", store.entry_bytes);
-  page.line("used_memory_dataset_perc:{:.2f}%", 100 * ratio(store.entry_bytes, used));
+  page.line("used_memory_dataset_perc:{:.2f}%", 100 * ratio(store.entry_bytes, used - startup));
   page.line("allocator_allocated:{}", used);
   page.line("allocator_active:{}", resident);
   page.line("allocator_resident:{}", resident);
