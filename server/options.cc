@@ -43,16 +43,20 @@ std::string config_line(const Option& option, const Settings& settings) {
 Options::Options() = default;
 
 std::vector<Options::Pair> Options::matching(std::span<const std::string_view> globs) const {
-  const auto is_wanted = [&](std::string_view name) {
-    return std::any_of(globs.begin(), globs.end(), [&](std::string_view glob) {
+  const auto wanted = [&](std::string_view name) {
+    return std::find_if(globs.begin(), globs.end(), [&](std::string_view glob) {
       return storage::glob_matches(glob, name, storage::Case::folded);
     });
   };
   std::vector<Pair> found;
   for (const Option& option : option_table()) {
     for (const std::string_view name : {option.name, option.alias}) {
-      if (name.empty() || !is_wanted(name)) continue;
-      found.emplace_back(std::string(name), print_option(option, settings));
+      if (name.empty()) continue;
+      const auto glob = wanted(name);
+      if (glob == globs.end()) continue;
+      // A name without wildcards is repeated in the letters it was asked in, as Redis does.
+      const bool is_name = glob->find_first_of("*?[") == std::string_view::npos;
+      found.emplace_back(std::string(is_name ? *glob : name), print_option(option, settings));
     }
   }
   return found;

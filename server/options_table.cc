@@ -17,8 +17,8 @@ namespace errors = protocol::errors;
 using Form = Option::Form;
 
 constexpr std::string_view kPolicies[] = {
-    "noeviction",   "allkeys-lru",  "allkeys-lfu",     "allkeys-random",
-    "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"};
+    "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl",
+    "allkeys-lru",  "allkeys-lfu",  "allkeys-random",  "noeviction"};
 constexpr std::string_view kLevels[] = {"debug", "verbose", "notice", "warning", "nothing"};
 constexpr std::string_view kWhoMayDebug[] = {"no", "yes", "local"};
 
@@ -41,7 +41,7 @@ constexpr Option kTable[] = {
     {.name = "protected-mode", .field = &Settings::protected_mode, .form = Form::flag,
      .change = Change::at_start, .help = "refuse to listen beyond loopback without a password"},
     {.name = "maxclients", .field = &Settings::maxclients, .form = Form::number, .lowest = 1,
-     .highest = INT32_MAX, .help = "connections at a time"},
+     .highest = UINT32_MAX, .help = "connections at a time"},
     // Process
     {.name = "threads", .field = &Settings::threads, .form = Form::number,
      .change = Change::at_start, .highest = 64,

@@ -24,9 +24,7 @@ void get(Call& call) {
 
 // All of the changes or none.
 void set(Call& call) {
-  if (call.words.size() % 2 != 0) {
-    return call.reply.error(errors::wrong_arity("config|set"));
-  }
+  if (call.words.size() % 2 != 0) return call.reply.error(errors::syntax);
   std::vector<std::pair<std::string_view, std::string_view>> changes;
   for (std::size_t i = 2; i < call.words.size(); i += 2) {
     changes.emplace_back(call.word(i), call.word(i + 1));
