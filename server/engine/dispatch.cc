@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/args.h"
 #include "protocol/errors.h"
 #include "server/engine/lane.h"
 #include "server/engine/monitors.h"
@@ -36,6 +37,16 @@ struct Dispatcher::Asked {
   }
   std::int64_t now_ms() const { return lane.now_us / 1000; }
 };
+
+namespace {
+
+// A browser that was led here: the first line of a request, or a header that names its host. It gets no word, and nothing
+// that follows is taken for commands.
+bool is_http(Words words) {
+  return protocol::same_word(words[0], "POST") || protocol::same_word(words[0], "HOST:");
+}
+
+}  // namespace
 
 Prepared Dispatcher::prepare(Words words) const {
   Prepared prepared{services_.registry.match(words), std::nullopt};
@@ -131,6 +142,7 @@ Next Dispatcher::execute(Lane& lane, Client& client, Words words, const Prepared
   if (services_.scripts.is_running() && services_.scripts.is_busy()) {
     return execute_while_busy(lane, client, words, writer);
   }
+  if (prepared.match.container == nullptr && is_http(words)) return Next::close;
   const bool passes = is_known(asked) && has_its_words(asked) && is_signed_in(asked) &&
                       may_be_in_multi(asked) && has_memory(asked);
   if (!passes) return Next::go_on;
@@ -161,6 +173,15 @@ Next Dispatcher::execute_while_busy(Lane& lane, Client& client, Words words,
   return passes ? run(asked) : Next::go_on;
 }
 
+// Shown when it has run, as Redis does: SELECT with the new database, RESET not to the monitor that sent it.
+void Dispatcher::show_to_monitors(const Asked& asked) {
+  if (!services_.monitors.any()) [[likely]] return;
+  const Flag flags = asked.row().flags;
+  if (flags & (Flag::skip_monitor | Flag::admin)) return;
+  services_.monitors.show(asked.lane.now_us, asked.client, asked.words,
+                          flags & Flag::touches_arguments, false);
+}
+
 Next Dispatcher::run(Asked& asked) {
   Client& client = asked.client;
   const Command& row = asked.row();
@@ -187,11 +208,7 @@ Next Dispatcher::run(Asked& asked) {
   row.run(call);
   const std::uint64_t took = ticks_now() - begin;
   alone.reset();
-  // Afterwards, as Redis does: SELECT 3 is shown as of database 3.
-  if (services_.monitors.any() && !(row.flags & (Flag::skip_monitor | Flag::admin))) [[unlikely]] {
-    services_.monitors.show(asked.lane.now_us, client, asked.words,
-                            row.flags & Flag::touches_arguments, false);
-  }
+  show_to_monitors(asked);
 
   note_time(asked, took);
   if (asked.writer.errors() != errors_before) {

@@ -70,6 +70,7 @@ class Dispatcher {
   bool has_memory(Asked& asked);
   bool is_not_busy(Asked& asked);
   void refuse(Asked& asked, std::string_view error);
+  void show_to_monitors(const Asked& asked);
   Next run(Asked& asked);
   void note_time(Asked& asked, std::uint64_t ticks);
 
