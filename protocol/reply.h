@@ -78,9 +78,6 @@ class Reply {
   // From here on nothing is said, or again something (CLIENT REPLY). Of no meaning to listeners that are no connection.
   virtual void mute(bool /*muted*/) {}
 
-  // Whether what follows is said at all (CLIENT REPLY). Of no meaning to listeners that do not write.
-  virtual void mute(bool /*muted*/) {}
-
   // Heads: so many replies follow (twice as many for a map).
   virtual void array(std::size_t count) = 0;
   virtual void map(std::size_t pairs) = 0;

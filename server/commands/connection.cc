@@ -169,7 +169,6 @@ void reset(Call& call) {
   client.reply_mode = ReplyMode::on;
   client.no_evict = false;
   client.no_touch = false;
-  call.reply.mute(false);
   call.reply.version(client.protocol);
   call.reply.simple("RESET");
 }

@@ -40,8 +40,8 @@ struct Dispatcher::Asked {
 
 namespace {
 
-// A browser that was led here: the first line of a request, or a header that names its host. It gets no word, and nothing
-// that follows is taken for commands.
+// A browser that was led here: the first line of a request, or a header that names its host. It
+// gets no word, and nothing that follows is taken for commands.
 bool is_http(Words words) {
   return protocol::same_word(words[0], "POST") || protocol::same_word(words[0], "HOST:");
 }
@@ -59,7 +59,8 @@ Prepared Dispatcher::prepare(Words words) const {
   return prepared;
 }
 
-// Whatever a gate answers also spoils a transaction that is being queued; EXEC itself is aborted by it.
+// Whatever a gate answers also spoils a transaction that is being queued; EXEC itself is aborted by
+// it.
 void Dispatcher::refuse(Asked& asked, std::string_view error) {
   const Command* row = asked.prepared.match.row;
   if (row != nullptr) asked.lane.commands[asked.prepared.match.number].rejected.add();
@@ -80,9 +81,9 @@ bool Dispatcher::is_known(Asked& asked) {
   if (asked.prepared.match.container == nullptr) {
     refuse(asked, errors::unknown_command(asked.words));
   } else {
-    refuse(asked, errors::unknown_subcommand(
-                      services_.registry.full_name(*asked.prepared.match.container),
-                      asked.words[1]));
+    refuse(asked,
+           errors::unknown_subcommand(services_.registry.full_name(*asked.prepared.match.container),
+                                      asked.words[1]));
   }
   return false;
 }
@@ -122,7 +123,8 @@ bool Dispatcher::may(const Asked& asked, Flag flag) const {
   return false;
 }
 
-// Every command makes room first, as Redis does; only those that may need memory are refused when there is none.
+// Every command makes room first, as Redis does; only those that may need memory are refused when
+// there is none.
 bool Dispatcher::has_memory(Asked& asked) {
   if (!is_out_of_memory(asked.now_ms()) || !may(asked, Flag::may_grow)) return true;
   refuse(asked, errors::oom);
@@ -173,9 +175,11 @@ Next Dispatcher::execute_while_busy(Lane& lane, Client& client, Words words,
   return passes ? run(asked) : Next::go_on;
 }
 
-// Shown when it has run, as Redis does: SELECT with the new database, RESET not to the monitor that sent it.
+// Shown when it has run, as Redis does: SELECT with the new database, RESET not to the monitor that
+// sent it.
 void Dispatcher::show_to_monitors(const Asked& asked) {
-  if (!services_.monitors.any()) [[likely]] return;
+  if (!services_.monitors.any()) [[likely]]
+    return;
   const Flag flags = asked.row().flags;
   if (flags & (Flag::skip_monitor | Flag::admin)) return;
   services_.monitors.show(asked.lane.now_us, asked.client, asked.words,
@@ -227,10 +231,11 @@ void Dispatcher::note_time(Asked& asked, std::uint64_t ticks) {
   const std::int64_t threshold_us = services_.options.settings.slowlog_log_slower_than_us;
   if (threshold_us < 0 || asked.row().flags & Flag::skip_slowlog) return;
   const std::uint64_t took_us = microseconds_of(ticks);
-  if (took_us < static_cast<std::uint64_t>(threshold_us)) [[likely]] return;
+  if (took_us < static_cast<std::uint64_t>(threshold_us)) [[likely]]
+    return;
   const bool has_secrets = asked.row().flags & Flag::touches_arguments;
-  const std::vector<std::string_view> shown =
-      has_secrets ? redacted(asked.words) : std::vector<std::string_view>{};
+  const std::vector<std::string_view> shown = has_secrets ? redacted(asked.words)
+                                                          : std::vector<std::string_view>{};
   services_.slowlog.add(asked.lane.now_us / 1'000'000, took_us,
                         has_secrets ? Words(shown) : asked.words, asked.client.address,
                         asked.client.name, services_.options.settings.slowlog_max_len);
@@ -298,10 +303,12 @@ Alone::Alone(Services& services, Lane& lane)
 Alone::~Alone() {
   if (!closed_here_) return;
   lane_.is_alone = false;
-  // Enter before opening would wait for ourselves; between the two others may run, as between any two commands.
+  // Enter before opening would wait for ourselves; between the two others may run, as between any
+  // two commands.
   services_.turnstile.open();
   while (!services_.turnstile.enter(lane_.seat)) {
-    // Somebody else's script has closed for long in between: this lane has a batch to finish and must wait for it.
+    // Somebody else's script has closed for long in between: this lane has a batch to finish and
+    // must wait for it.
     services_.turnstile.wait_until_open();
   }
 }
