@@ -75,7 +75,8 @@ class Reply {
 
   // From here on in this version of RESP (HELLO). Of no meaning to listeners that do not spell.
   virtual void version(int /*resp*/) {}
-  // From here on nothing is said, or again something (CLIENT REPLY). Of no meaning to listeners that are no connection.
+  // From here on nothing is said, or again something (CLIENT REPLY). Of no meaning to listeners
+  // that are no connection.
   virtual void mute(bool /*muted*/) {}
 
   // Heads: so many replies follow (twice as many for a map).

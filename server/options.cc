@@ -23,7 +23,8 @@ namespace {
 std::string config_line(const Option& option, const Settings& settings) {
   const std::string value = print_option(option, settings);
   const bool is_plain = !value.empty() && value.find_first_of(" \t\"'\\#") == std::string::npos;
-  if (is_plain || option.form == Option::Form::list) return fmt::format("{} {}", option.name, value);
+  if (is_plain || option.form == Option::Form::list)
+    return fmt::format("{} {}", option.name, value);
   std::string quoted;
   for (const char c : value) {
     const auto byte = static_cast<unsigned char>(c);
@@ -93,8 +94,9 @@ std::optional<std::string> Options::set(
   return std::nullopt;
 }
 
-// Lines that name an option are said anew, once; options that differ from their default and had no line come last. The
-// new file takes the old one's place in one step, so nobody ever sees half of it.
+// Lines that name an option are said anew, once; options that differ from their default and had no
+// line come last. The new file takes the old one's place in one step, so nobody ever sees half of
+// it.
 std::optional<std::string> Options::rewrite() const {
   const Settings defaults;
   std::set<const Option*> written;

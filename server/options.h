@@ -1,8 +1,9 @@
-// Options: ONE table of rows (name, kind, default, live-settable or not, help) that drives the command line (CLI11), the
-// config file in redis.conf syntax, CONFIG GET / SET / REWRITE, and the docs. Settings is where the values are read.
+// Options: ONE table of rows (name, kind, default, live-settable or not, help) that drives the
+// command line (CLI11), the config file in redis.conf syntax, CONFIG GET / SET / REWRITE, and the
+// docs. Settings is where the values are read.
 //
-// Thread: filled before the loops start. Changed afterwards only by CONFIG SET, whose row runs with every loop held off,
-// so loops read plain fields without locks.
+// Thread: filled before the loops start. Changed afterwards only by CONFIG SET, whose row runs with
+// every loop held off, so loops read plain fields without locks.
 #pragma once
 
 #include <cstdint>
@@ -32,13 +33,14 @@ struct Settings {
   int threads = 0;  // 0: from cores and cgroup quota
   bool daemonize = false;
   std::string pidfile;
-  std::string logfile;   // empty: standard output
+  std::string logfile;  // empty: standard output
   std::string loglevel = "notice";
   std::string dir = ".";
 
   // Data.
   std::uint64_t databases = 16;
-  std::uint64_t maxmemory = 0;  // set at start from the cgroup or the machine unless given; 0 given: no limit
+  std::uint64_t maxmemory = 0;  // set at start from the cgroup or the machine unless given; 0
+                                // given: no limit
   bool maxmemory_given = false;
   std::string maxmemory_policy = "allkeys-lru";
   std::int64_t maxmemory_samples = 10;
@@ -56,7 +58,7 @@ struct Settings {
   std::string enable_debug_command = "local";  // no, yes, or local: from this machine only
 
   // Scripts and logs.
-  std::int64_t busy_reply_threshold_ms = 5000;   // lua-time-limit
+  std::int64_t busy_reply_threshold_ms = 5000;  // lua-time-limit
   std::uint64_t lua_memory_limit = 256ull << 20;
   std::int64_t slowlog_log_slower_than_us = 10'000;
   std::uint64_t slowlog_max_len = 128;
@@ -70,12 +72,15 @@ class Options {
   std::string file;  // the config file it was read from, absolute; empty: none
 
   using Pair = std::pair<std::string, std::string>;
-  // CONFIG GET: every directive one of the globs matches, each once, with its value as redis.conf would say it.
+  // CONFIG GET: every directive one of the globs matches, each once, with its value as redis.conf
+  // would say it.
   std::vector<Pair> matching(std::span<const std::string_view> globs) const;
-  // CONFIG SET: all or none. The error text a user reads (without "ERR "), or nothing. `applied` hooks have run.
-  std::optional<std::string> set(std::span<const std::pair<std::string_view, std::string_view>> changes);
-  // CONFIG REWRITE: the file it was read from says what is in force now; comments and order stay. The error text, or
-  // nothing.
+  // CONFIG SET: all or none. The error text a user reads (without "ERR "), or nothing. `applied`
+  // hooks have run.
+  std::optional<std::string> set(
+      std::span<const std::pair<std::string_view, std::string_view>> changes);
+  // CONFIG REWRITE: the file it was read from says what is in force now; comments and order stay.
+  // The error text, or nothing.
   std::optional<std::string> rewrite() const;
   // Called after a live change of that directive ("maxmemory", "maxmemory-policy"…).
   void when_changed(std::string directive, std::function<void()> hook);
@@ -84,8 +89,9 @@ class Options {
   std::vector<std::pair<std::string, std::function<void()>>> hooks_;
 };
 
-// Fills options from argv and the config file it may name (the command line wins). Throws std::runtime_error with a
-// sentence (file and line where there is one). Returns an exit status when there is nothing to serve (--help, --version).
+// Fills options from argv and the config file it may name (the command line wins). Throws
+// std::runtime_error with a sentence (file and line where there is one). Returns an exit status
+// when there is nothing to serve (--help, --version).
 std::optional<int> read_command_line(Options& options, int argc, const char* const* argv);
 
 }  // namespace larder::server

@@ -16,103 +16,242 @@ namespace {
 namespace errors = protocol::errors;
 using Form = Option::Form;
 
-constexpr std::string_view kPolicies[] = {
-    "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl",
-    "allkeys-lru",  "allkeys-lfu",  "allkeys-random",  "noeviction"};
+constexpr std::string_view kPolicies[] = {"volatile-lru",   "volatile-lfu", "volatile-random",
+                                          "volatile-ttl",   "allkeys-lru",  "allkeys-lfu",
+                                          "allkeys-random", "noeviction"};
 constexpr std::string_view kLevels[] = {"debug", "verbose", "notice", "warning", "nothing"};
 constexpr std::string_view kWhoMayDebug[] = {"no", "yes", "local"};
 
 constexpr Option kTable[] = {
     // Network
-    {.name = "port", .field = &Settings::port, .form = Form::number, .change = Change::at_start,
-     .highest = 65535, .help = "TCP port; 0: none"},
-    {.name = "bind", .field = &Settings::bind, .form = Form::list, .change = Change::at_start,
+    {.name = "port",
+     .field = &Settings::port,
+     .form = Form::number,
+     .change = Change::at_start,
+     .highest = 65535,
+     .help = "TCP port; 0: none"},
+    {.name = "bind",
+     .field = &Settings::bind,
+     .form = Form::list,
+     .change = Change::at_start,
      .help = "addresses to listen on; a leading '-': not being there is no error"},
-    {.name = "unixsocket", .field = &Settings::unixsocket, .change = Change::guarded,
+    {.name = "unixsocket",
+     .field = &Settings::unixsocket,
+     .change = Change::guarded,
      .help = "path of a unix socket to listen on"},
-    {.name = "unixsocketperm", .field = &Settings::unixsocketperm, .form = Form::octal,
-     .change = Change::at_start, .highest = 0777, .help = "permissions of the unix socket, octal"},
-    {.name = "tcp-backlog", .field = &Settings::tcp_backlog, .form = Form::number,
-     .change = Change::at_start, .highest = 65535, .help = "connections the kernel queues for accept"},
-    {.name = "tcp-keepalive", .field = &Settings::tcp_keepalive_s, .form = Form::number,
-     .highest = INT32_MAX, .help = "seconds of silence before TCP probes a client; 0: never"},
-    {.name = "timeout", .field = &Settings::timeout_s, .form = Form::number, .highest = INT32_MAX,
+    {.name = "unixsocketperm",
+     .field = &Settings::unixsocketperm,
+     .form = Form::octal,
+     .change = Change::at_start,
+     .highest = 0777,
+     .help = "permissions of the unix socket, octal"},
+    {.name = "tcp-backlog",
+     .field = &Settings::tcp_backlog,
+     .form = Form::number,
+     .change = Change::at_start,
+     .highest = 65535,
+     .help = "connections the kernel queues for accept"},
+    {.name = "tcp-keepalive",
+     .field = &Settings::tcp_keepalive_s,
+     .form = Form::number,
+     .highest = INT32_MAX,
+     .help = "seconds of silence before TCP probes a client; 0: never"},
+    {.name = "timeout",
+     .field = &Settings::timeout_s,
+     .form = Form::number,
+     .highest = INT32_MAX,
      .help = "seconds after which an idle client is closed; 0: never"},
-    {.name = "protected-mode", .field = &Settings::protected_mode, .form = Form::flag,
-     .change = Change::at_start, .help = "refuse to listen beyond loopback without a password"},
-    {.name = "maxclients", .field = &Settings::maxclients, .form = Form::number, .lowest = 1,
-     .highest = UINT32_MAX, .help = "connections at a time"},
+    {.name = "protected-mode",
+     .field = &Settings::protected_mode,
+     .form = Form::flag,
+     .change = Change::at_start,
+     .help = "refuse to listen beyond loopback without a password"},
+    {.name = "maxclients",
+     .field = &Settings::maxclients,
+     .form = Form::number,
+     .lowest = 1,
+     .highest = UINT32_MAX,
+     .help = "connections at a time"},
     // Process
-    {.name = "threads", .field = &Settings::threads, .form = Form::number,
-     .change = Change::at_start, .highest = 64,
+    {.name = "threads",
+     .field = &Settings::threads,
+     .form = Form::number,
+     .change = Change::at_start,
+     .highest = 64,
      .help = "event loops; 0: one per core this process may use"},
-    {.name = "daemonize", .field = &Settings::daemonize, .form = Form::flag,
-     .change = Change::at_start, .help = "run in the background"},
-    {.name = "pidfile", .field = &Settings::pidfile, .change = Change::guarded,
+    {.name = "daemonize",
+     .field = &Settings::daemonize,
+     .form = Form::flag,
+     .change = Change::at_start,
+     .help = "run in the background"},
+    {.name = "pidfile",
+     .field = &Settings::pidfile,
+     .change = Change::guarded,
      .help = "file for the process id"},
-    {.name = "logfile", .field = &Settings::logfile, .change = Change::guarded,
+    {.name = "logfile",
+     .field = &Settings::logfile,
+     .change = Change::guarded,
      .help = "file for the log; empty: standard output"},
-    {.name = "loglevel", .field = &Settings::loglevel, .form = Form::choice, .choices = kLevels,
+    {.name = "loglevel",
+     .field = &Settings::loglevel,
+     .form = Form::choice,
+     .choices = kLevels,
      .help = "debug, verbose, notice, warning or nothing"},
-    {.name = "dir", .field = &Settings::dir, .change = Change::guarded, .help = "working directory"},
+    {.name = "dir",
+     .field = &Settings::dir,
+     .change = Change::guarded,
+     .help = "working directory"},
     // Data
-    {.name = "databases", .field = &Settings::databases, .form = Form::number,
-     .change = Change::at_start, .lowest = 1, .highest = 1024, .help = "databases for SELECT"},
-    {.name = "maxmemory", .field = &Settings::maxmemory, .form = Form::bytes,
-     .help = "memory for keys and values; 0: no limit. Unset: 75 % of what the machine or container has"},
-    {.name = "maxmemory-policy", .field = &Settings::maxmemory_policy, .form = Form::choice,
-     .choices = kPolicies, .help = "which keys go when memory is short"},
-    {.name = "maxmemory-samples", .field = &Settings::maxmemory_samples, .form = Form::number,
-     .lowest = 1, .highest = 64, .help = "keys looked at for one eviction"},
-    {.name = "lfu-log-factor", .field = &Settings::lfu_log_factor, .form = Form::number,
-     .highest = INT32_MAX, .help = "how slowly the counter of *-lfu rises"},
-    {.name = "lfu-decay-time", .field = &Settings::lfu_decay_time, .form = Form::number,
-     .highest = INT32_MAX, .help = "minutes after which it falls by one"},
+    {.name = "databases",
+     .field = &Settings::databases,
+     .form = Form::number,
+     .change = Change::at_start,
+     .lowest = 1,
+     .highest = 1024,
+     .help = "databases for SELECT"},
+    {.name = "maxmemory",
+     .field = &Settings::maxmemory,
+     .form = Form::bytes,
+     .help = "memory for keys and values; 0: no limit. Unset: 75 % of what the machine or "
+             "container has"},
+    {.name = "maxmemory-policy",
+     .field = &Settings::maxmemory_policy,
+     .form = Form::choice,
+     .choices = kPolicies,
+     .help = "which keys go when memory is short"},
+    {.name = "maxmemory-samples",
+     .field = &Settings::maxmemory_samples,
+     .form = Form::number,
+     .lowest = 1,
+     .highest = 64,
+     .help = "keys looked at for one eviction"},
+    {.name = "lfu-log-factor",
+     .field = &Settings::lfu_log_factor,
+     .form = Form::number,
+     .highest = INT32_MAX,
+     .help = "how slowly the counter of *-lfu rises"},
+    {.name = "lfu-decay-time",
+     .field = &Settings::lfu_decay_time,
+     .form = Form::number,
+     .highest = INT32_MAX,
+     .help = "minutes after which it falls by one"},
     // Limits
-    {.name = "proto-max-bulk-len", .field = &Settings::proto_max_bulk_len, .form = Form::bytes,
-     .lowest = 1 << 20, .help = "largest string a client may send or make"},
-    {.name = "client-query-buffer-limit", .field = &Settings::client_query_buffer_limit,
-     .form = Form::bytes, .lowest = 1 << 20, .help = "unread requests a client may pile up"},
-    {.name = "client-output-buffer-hard-limit", .field = &Settings::output_buffer_hard_limit,
-     .form = Form::bytes, .help = "replies a client may leave unread before it is closed; 0: no limit"},
+    {.name = "proto-max-bulk-len",
+     .field = &Settings::proto_max_bulk_len,
+     .form = Form::bytes,
+     .lowest = 1 << 20,
+     .help = "largest string a client may send or make"},
+    {.name = "client-query-buffer-limit",
+     .field = &Settings::client_query_buffer_limit,
+     .form = Form::bytes,
+     .lowest = 1 << 20,
+     .help = "unread requests a client may pile up"},
+    {.name = "client-output-buffer-hard-limit",
+     .field = &Settings::output_buffer_hard_limit,
+     .form = Form::bytes,
+     .help = "replies a client may leave unread before it is closed; 0: no limit"},
     // Security
-    {.name = "requirepass", .field = &Settings::requirepass,
+    {.name = "requirepass",
+     .field = &Settings::requirepass,
      .help = "password of the default user; empty: none"},
-    {.name = "enable-debug-command", .field = &Settings::enable_debug_command,
-     .form = Form::choice, .change = Change::at_start, .choices = kWhoMayDebug,
+    {.name = "enable-debug-command",
+     .field = &Settings::enable_debug_command,
+     .form = Form::choice,
+     .change = Change::at_start,
+     .choices = kWhoMayDebug,
      .help = "whether DEBUG may be run: no, yes, or local (from this machine only)"},
     // Scripts and logs
-    {.name = "busy-reply-threshold", .field = &Settings::busy_reply_threshold_ms,
-     .form = Form::number, .help = "milliseconds after which a script counts as stuck",
+    {.name = "busy-reply-threshold",
+     .field = &Settings::busy_reply_threshold_ms,
+     .form = Form::number,
+     .help = "milliseconds after which a script counts as stuck",
      .alias = "lua-time-limit"},
-    {.name = "lua-memory-limit", .field = &Settings::lua_memory_limit, .form = Form::bytes,
-     .lowest = 1 << 20, .help = "memory one loop's scripts may use"},
-    {.name = "slowlog-log-slower-than", .field = &Settings::slowlog_log_slower_than_us,
-     .form = Form::number, .lowest = -1, .help = "microseconds from which a command is logged; -1: never"},
-    {.name = "slowlog-max-len", .field = &Settings::slowlog_max_len, .form = Form::number,
-     .highest = 1'000'000, .help = "entries the slow log keeps"},
+    {.name = "lua-memory-limit",
+     .field = &Settings::lua_memory_limit,
+     .form = Form::bytes,
+     .lowest = 1 << 20,
+     .help = "memory one loop's scripts may use"},
+    {.name = "slowlog-log-slower-than",
+     .field = &Settings::slowlog_log_slower_than_us,
+     .form = Form::number,
+     .lowest = -1,
+     .help = "microseconds from which a command is logged; -1: never"},
+    {.name = "slowlog-max-len",
+     .field = &Settings::slowlog_max_len,
+     .form = Form::number,
+     .highest = 1'000'000,
+     .help = "entries the slow log keeps"},
     // What clients ask of every Redis, and what is true of Larder
     {.name = "save", .change = Change::fixed, .fixed = ""},
     {.name = "appendonly", .change = Change::fixed, .fixed = "no"},
     {.name = "cluster-enabled", .change = Change::fixed, .fixed = "no"},
-    {.name = "replica-read-only", .change = Change::fixed, .fixed = "yes",
+    {.name = "replica-read-only",
+     .change = Change::fixed,
+     .fixed = "yes",
      .alias = "slave-read-only"},
     {.name = "notify-keyspace-events", .change = Change::fixed, .fixed = ""},
     {.name = "latency-monitor-threshold", .change = Change::fixed, .fixed = "0"},
 };
 
-// Prefixes of directives about things Larder has not: files, replicas, clusters, memory layout of Redis.
-constexpr std::string_view kForeign[] = {
-    "rdb",          "aof",        "append",     "stop-writes",  "replica",   "slave",
-    "repl-",        "cluster-",   "min-",       "masteruser",   "masterauth", "no-appendfsync",
-    "auto-aof",     "dbfilename", "sanitize-",  "io-threads",   "hz",        "dynamic-hz",
-    "activerehash", "active",     "hash-max",   "list-",        "set-max",   "zset-max",
-    "stream-",      "hll-",       "lazyfree",   "latency",      "jemalloc",  "oom-score",
-    "disable-thp",  "supervised", "always-show-logo", "set-proc-title", "proc-title", "notify-",
-    "tracking-",    "client-output-buffer-limit", "maxmemory-clients", "maxmemory-eviction",
-    "acl",          "save",       "lua-replicate", "shutdown-", "crash-", "enable-", "syslog",
-    "loadmodule",   "rename-command", "locale", "tls-", "port-", "server", "bgsave", "ignore-warnings",
-    "socket-mark",  "propagation"};
+// Prefixes of directives about things Larder has not: files, replicas, clusters, memory layout of
+// Redis.
+constexpr std::string_view kForeign[] = {"rdb",
+                                         "aof",
+                                         "append",
+                                         "stop-writes",
+                                         "replica",
+                                         "slave",
+                                         "repl-",
+                                         "cluster-",
+                                         "min-",
+                                         "masteruser",
+                                         "masterauth",
+                                         "no-appendfsync",
+                                         "auto-aof",
+                                         "dbfilename",
+                                         "sanitize-",
+                                         "io-threads",
+                                         "hz",
+                                         "dynamic-hz",
+                                         "activerehash",
+                                         "active",
+                                         "hash-max",
+                                         "list-",
+                                         "set-max",
+                                         "zset-max",
+                                         "stream-",
+                                         "hll-",
+                                         "lazyfree",
+                                         "latency",
+                                         "jemalloc",
+                                         "oom-score",
+                                         "disable-thp",
+                                         "supervised",
+                                         "always-show-logo",
+                                         "set-proc-title",
+                                         "proc-title",
+                                         "notify-",
+                                         "tracking-",
+                                         "client-output-buffer-limit",
+                                         "maxmemory-clients",
+                                         "maxmemory-eviction",
+                                         "acl",
+                                         "save",
+                                         "lua-replicate",
+                                         "shutdown-",
+                                         "crash-",
+                                         "enable-",
+                                         "syslog",
+                                         "loadmodule",
+                                         "rename-command",
+                                         "locale",
+                                         "tls-",
+                                         "port-",
+                                         "server",
+                                         "bgsave",
+                                         "ignore-warnings",
+                                         "socket-mark",
+                                         "propagation"};
 
 constexpr std::uint64_t kKilo = 1000;
 constexpr std::uint64_t kKibi = 1024;
@@ -125,10 +264,11 @@ std::string lower(std::string_view text) {
 }
 
 void store_number(const Option& option, Settings& settings, std::int64_t value) {
-  if (auto* i = std::get_if<int Settings::*>(&option.field)) settings.**i = static_cast<int>(value);
-  if (auto* i = std::get_if<std::int64_t Settings::*>(&option.field)) settings.**i = value;
+  if (auto* i = std::get_if<int Settings::*>(&option.field))
+    settings.** i = static_cast<int>(value);
+  if (auto* i = std::get_if<std::int64_t Settings::*>(&option.field)) settings.** i = value;
   if (auto* i = std::get_if<std::uint64_t Settings::*>(&option.field)) {
-    settings.**i = static_cast<std::uint64_t>(value);
+    settings.** i = static_cast<std::uint64_t>(value);
   }
 }
 
@@ -158,7 +298,8 @@ std::optional<std::string> parse_number(const Option& option, Settings& settings
     if (!value) return std::string(errors::config_not_an_integer);
   }
   if (*value < option.lowest || *value > option.highest) {
-    return fmt::format("argument must be between {} and {} inclusive", option.lowest, option.highest);
+    return fmt::format("argument must be between {} and {} inclusive", option.lowest,
+                       option.highest);
   }
   store_number(option, settings, *value);
   return std::nullopt;
@@ -189,11 +330,14 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (problem != std::errc{}) return std::nullopt;
   const std::string unit = lower(text.substr(static_cast<std::size_t>(end - text.data())));
-  constexpr std::pair<std::string_view, std::uint64_t> kUnits[] = {
-      {"", 1},     {"b", 1},
-      {"k", kKilo},  {"kb", kKibi},
-      {"m", kKilo * kKilo}, {"mb", kKibi * kKibi},
-      {"g", kKilo * kKilo * kKilo}, {"gb", kKibi * kKibi * kKibi}};
+  constexpr std::pair<std::string_view, std::uint64_t> kUnits[] = {{"", 1},
+                                                                   {"b", 1},
+                                                                   {"k", kKilo},
+                                                                   {"kb", kKibi},
+                                                                   {"m", kKilo * kKilo},
+                                                                   {"mb", kKibi * kKibi},
+                                                                   {"g", kKilo * kKilo * kKilo},
+                                                                   {"gb", kKibi * kKibi * kKibi}};
   for (const auto& [name, factor] : kUnits) {
     if (unit != name) continue;
     std::uint64_t bytes = 0;
@@ -232,26 +376,22 @@ std::optional<std::string> parse_option(const Option& option, Settings& settings
       if (option.change == Change::fixed) return std::string(errors::config_immutable);
       settings.*std::get<std::string Settings::*>(option.field) = std::string(text);
       return std::nullopt;
-    default:
-      return parse_number(option, settings, text);
+    default: return parse_number(option, settings, text);
   }
 }
 
 std::string print_option(const Option& option, const Settings& settings) {
   if (option.change == Change::fixed) return std::string(option.fixed);
   switch (option.form) {
-    case Form::flag:
-      return settings.*std::get<bool Settings::*>(option.field) ? "yes" : "no";
+    case Form::flag: return settings.*std::get<bool Settings::*>(option.field) ? "yes" : "no";
     case Form::list:
-      return fmt::format("{}", fmt::join(settings.*std::get<std::vector<std::string> Settings::*>(
-                                             option.field), " "));
-    case Form::octal:
-      return fmt::format("{:o}", load_number(option, settings));
+      return fmt::format(
+          "{}",
+          fmt::join(settings.*std::get<std::vector<std::string> Settings::*>(option.field), " "));
+    case Form::octal: return fmt::format("{:o}", load_number(option, settings));
     case Form::number:
-    case Form::bytes:
-      return fmt::format("{}", load_number(option, settings));
-    default:
-      return settings.*std::get<std::string Settings::*>(option.field);
+    case Form::bytes: return fmt::format("{}", load_number(option, settings));
+    default: return settings.*std::get<std::string Settings::*>(option.field);
   }
 }
 

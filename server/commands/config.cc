@@ -1,5 +1,5 @@
-// CONFIG: the options while the server runs. What each may be, and whether it may change, is its row's business
-// (options_table.cc).
+// CONFIG: the options while the server runs. What each may be, and whether it may change, is its
+// row's business (options_table.cc).
 #include "server/options.h"
 
 #include "protocol/errors.h"

@@ -61,9 +61,9 @@ std::optional<long double> to_number(const Value* value) {
   return protocol::parse_long_double(value->bytes().text(digits));
 }
 
-// INCRBYFLOAT key increment -> the sum as text. The stored number is judged before the increment, as
-// in Redis; the error is the same for both. A whole sum is kept as a number: OBJECT ENCODING says
-// int where Redis says embstr.
+// INCRBYFLOAT key increment -> the sum as text. The stored number is judged before the increment,
+// as in Redis; the error is the same for both. A whole sum is kept as a number: OBJECT ENCODING
+// says int where Redis says embstr.
 void incrbyfloat(Call& call) {
   const auto by = protocol::parse_long_double(call.word(2));
   call.keys.update(call.key(), [&](Slot& slot) {

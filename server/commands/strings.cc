@@ -275,8 +275,8 @@ void getrange(Call& call) {
     // first byte.
     if (start < 0 && end < 0 && start > end) return call.reply.bulk("");
     const std::int64_t first = std::max<std::int64_t>(start < 0 ? start + size : start, 0);
-    const std::int64_t last = std::min(std::max<std::int64_t>(end < 0 ? end + size : end, 0),
-                                       size - 1);
+    const std::int64_t last =
+        std::min(std::max<std::int64_t>(end < 0 ? end + size : end, 0), size - 1);
     if (first > last) return call.reply.bulk("");
     answer_part(call.reply, bytes, static_cast<std::size_t>(first),
                 static_cast<std::size_t>(last - first + 1));

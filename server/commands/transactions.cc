@@ -1,9 +1,10 @@
 // MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 //
-// EXEC is one atomic step across shards and threads. Where every queued command names its keys, the shards of those keys
-// (and of the watched ones) are locked in rising order and nobody else is disturbed; where one may look at keys it does
-// not name (KEYS, FLUSHALL, EVAL), every loop is held off instead. Then the watched keys are looked at once more, so
-// nothing can change between the check and the commands.
+// EXEC is one atomic step across shards and threads. Where every queued command names its keys, the
+// shards of those keys (and of the watched ones) are locked in rising order and nobody else is
+// disturbed; where one may look at keys it does not name (KEYS, FLUSHALL, EVAL), every loop is held
+// off instead. Then the watched keys are looked at once more, so nothing can change between the
+// check and the commands.
 
 #include <optional>
 #include <string_view>
@@ -94,7 +95,8 @@ bool watched_keys_changed(Call& call, Transaction& transaction, const storage::H
 }
 
 void run_queued(Call& call, Transaction& transaction, const storage::HeldShards* held) {
-  // Taken out first: what runs must not see itself as queued (a script asks whether it is in a transaction).
+  // Taken out first: what runs must not see itself as queued (a script asks whether it is in a
+  // transaction).
   const std::vector<Transaction::Queued> queued = transaction.take_queued();
   call.reply.array(queued.size());
   std::vector<std::string_view> words;

@@ -1,7 +1,9 @@
-// Who is asking: identity, database, protocol version, and the state of each feature in that feature's own struct.
+// Who is asking: identity, database, protocol version, and the state of each feature in that
+// feature's own struct.
 // No socket inside: what the engine needs of the connection goes through Link.
 //
-// Thread: loop. Others (CLIENT LIST, CLIENT KILL) look only while every loop is held off by the turnstile.
+// Thread: loop. Others (CLIENT LIST, CLIENT KILL) look only while every loop is held off by the
+// turnstile.
 #pragma once
 
 #include <atomic>
@@ -16,7 +18,8 @@ struct Command;
 class Transaction;
 class Work;
 
-// The connection behind a client. Every call may come from any thread and only posts to the client's own loop.
+// The connection behind a client. Every call may come from any thread and only posts to the
+// client's own loop.
 class Link {
  public:
   virtual ~Link() = default;
@@ -38,18 +41,19 @@ class Client {
   Client& operator=(const Client&) = delete;
 
   const std::uint64_t id;
-  Link* const link;  // null for clients without a connection (scripts under test, the in-process fixture)
+  Link* const link;  // null for clients without a connection (scripts under test, the in-process
+                     // fixture)
 
   // Identity.
   std::string name;
   std::string library_name;
   std::string library_version;
   std::string user = "default";
-  std::string address;        // "127.0.0.1:50000", or the path of a unix socket with ":0"
+  std::string address;  // "127.0.0.1:50000", or the path of a unix socket with ":0"
   std::string local_address;
   int socket = -1;
   std::int64_t created_ms;
-  std::int64_t active_ms;     // when it last sent a command
+  std::int64_t active_ms;  // when it last sent a command
   bool authenticated = false;
 
   // How it speaks.
@@ -64,12 +68,12 @@ class Client {
   bool is_unix = false;
 
   // Where it stands.
-  bool close_after_reply = false;   // QUIT, protocol error, CLIENT KILL
-  bool is_paused = false;           // held back by CLIENT PAUSE; guarded by that service
-  const Command* last_command = nullptr;      // for CLIENT LIST (container row when it has subcommands)
+  bool close_after_reply = false;         // QUIT, protocol error, CLIENT KILL
+  bool is_paused = false;                 // held back by CLIENT PAUSE; guarded by that service
+  const Command* last_command = nullptr;  // for CLIENT LIST (container row when it has subcommands)
   const Command* last_subcommand = nullptr;
-  std::unique_ptr<Transaction> transaction;   // null: neither MULTI nor WATCH
-  std::unique_ptr<Work> work;                 // a command that goes on over several turns
+  std::unique_ptr<Transaction> transaction;  // null: neither MULTI nor WATCH
+  std::unique_ptr<Work> work;                // a command that goes on over several turns
 
   // What the session last said of its buffers, in bytes, for CLIENT LIST.
   std::size_t input_bytes = 0;

@@ -1,7 +1,9 @@
-// The dispatcher: from words to a reply. The gates stand in one order (known, arity, signed in, queueing, memory,
-// pause), each a small function that passes or answers; then the command runs and is counted.
+// The dispatcher: from words to a reply. The gates stand in one order (known, arity, signed in,
+// queueing, memory, pause), each a small function that passes or answers; then the command runs and
+// is counted.
 //
-// Thread: frozen after start; each loop calls with its own lane and its own clients, inside the turnstile.
+// Thread: frozen after start; each loop calls with its own lane and its own clients, inside the
+// turnstile.
 #pragma once
 
 #include <cstdint>
@@ -17,13 +19,13 @@ namespace larder::server {
 
 // What the session does next with this client.
 enum class Next : std::uint8_t {
-  go_on,    // the reply is written
-  wait,     // nothing written yet: call resume() when the link says so (pause), or after a turn (work)
-  close,    // send what is written, then close
+  go_on,  // the reply is written
+  wait,  // nothing written yet: call resume() when the link says so (pause), or after a turn (work)
+  close,  // send what is written, then close
 };
 
-// What is known of a request before it runs: its row, and the hash of its first key. The session prepares a whole batch,
-// prefetches what the hashes lead to, and runs the batch then.
+// What is known of a request before it runs: its row, and the hash of its first key. The session
+// prepares a whole batch, prefetches what the hashes lead to, and runs the batch then.
 struct Prepared {
   Registry::Match match;
   std::optional<std::uint64_t> first_hash;
@@ -40,13 +42,14 @@ class Dispatcher {
   Next execute(Lane& lane, Client& client, Words words, protocol::RespWriter& writer) {
     return execute(lane, client, words, prepare(words), writer);
   }
-  // The same while a script holds everything for long (LaneVisit was turned away): only rows that allow it run, the
-  // others are answered BUSY.
+  // The same while a script holds everything for long (LaneVisit was turned away): only rows that
+  // allow it run, the others are answered BUSY.
   Next execute_while_busy(Lane& lane, Client& client, Words words, protocol::RespWriter& writer);
   // Goes on with a client whose work is not done.
   Next resume(Lane& lane, Client& client, protocol::RespWriter& writer);
 
-  // Runs a row for EXEC or a script: gates that depend on the connection are the caller's. Replies go to `reply`.
+  // Runs a row for EXEC or a script: gates that depend on the connection are the caller's. Replies
+  // go to `reply`.
   struct Inner {
     const storage::HeldShards* held = nullptr;
     std::int64_t now_ms = 0;
@@ -55,7 +58,8 @@ class Dispatcher {
   };
   void run_inner(Lane& lane, Client& client, const Command& row, Words words, Reply& reply,
                  const Inner& inner);
-  // Over the limit and nothing to evict: true means may_grow rows must answer OOM. No shard may be held.
+  // Over the limit and nothing to evict: true means may_grow rows must answer OOM. No shard may be
+  // held.
   bool is_out_of_memory(std::int64_t now_ms);
 
   Services& services() { return services_; }
