@@ -138,11 +138,12 @@ TEST_CASE("a name leads to every entry that it may mean, and to few others") {
   Filled filled;
   for (std::uint64_t i = 0; i < 4000; ++i) filled.insert(numbered(i));
   std::size_t visited = 0;
-  for (const auto& [key, entry] : filled.model) {
+  for (const auto& [key, owned] : filled.model) {
+    const Entry* const entry = owned.get();
     bool found = false;
     filled.table.each_named(static_cast<std::uint32_t>(filled.hash(key)), [&](Entry* named) {
       ++visited;
-      if (named == entry.get()) found = true;
+      if (named == entry) found = true;
     });
     REQUIRE(found);
   }
