@@ -58,12 +58,14 @@ TEST_CASE("every row says what it is and has keys where its words can be") {
     CHECK((row.run != nullptr || !row.subcommands.empty()));
     CHECK(registry.number_of(row) == i);
     const int fewest = row.arity.words < 0 ? -row.arity.words : row.arity.words;
-    if (row.keys.first != 0) {
+    if (row.keys.numkeys != 0) {
+      CHECK(row.keys.numkeys < fewest);
+    } else if (row.keys.first != 0) {
       CHECK(row.keys.step > 0);
       CHECK(row.keys.first < fewest);
     }
     const bool names_keys = !row.keys.none();
-    const bool uses_keys = row.flags & (Flag::reads | Flag::writes);
+    const bool uses_keys = row.flags & (Flag::reads | Flag::writes | Flag::no_script);
     if (names_keys && !(row.flags & Flag::control)) CHECK(uses_keys);
   }
 }

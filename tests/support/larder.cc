@@ -2,6 +2,7 @@
 
 #include <array>
 #include <stdexcept>
+#include <utility>
 
 #include "protocol/buffer.h"
 #include "protocol/line_words.h"
@@ -17,6 +18,7 @@ struct Larder::Seat {
   server::Client client;
   protocol::OutputBuffer output;
   protocol::RespWriter writer;
+  std::vector<std::string> held;  // the command a pause holds back
 };
 
 Larder::Larder(const server::Settings& settings) : log_(server::LogLevel::nothing, "") {
@@ -50,17 +52,19 @@ server::Client& Larder::client(int client) {
   return seat(client).client;
 }
 
-std::string Larder::bytes_of(const std::vector<std::string>& words, int client) {
-  Seat& seat = this->seat(client);
+void Larder::run(Seat& seat, const std::vector<std::string>& words) {
   const std::vector<std::string_view> views(words.begin(), words.end());
-  {
-    const server::LaneVisit visit(engine_->services(), engine_->lane(0));
-    server::Next next =
-        engine_->dispatcher().execute(engine_->lane(0), seat.client, views, seat.writer);
-    while (next == server::Next::wait && seat.client.work) {
-      next = engine_->dispatcher().resume(engine_->lane(0), seat.client, seat.writer);
-    }
+  const server::LaneVisit visit(engine_->services(), engine_->lane(0));
+  server::Next next =
+      engine_->dispatcher().execute(engine_->lane(0), seat.client, views, seat.writer);
+  while (next == server::Next::wait && seat.client.work) {
+    next = engine_->dispatcher().resume(engine_->lane(0), seat.client, seat.writer);
   }
+  if (next == server::Next::wait) seat.held = words;
+}
+
+std::string Larder::heard(int client) {
+  Seat& seat = this->seat(client);
   std::string bytes;
   std::array<protocol::OutputBuffer::Piece, 16> pieces;
   while (!seat.output.empty()) {
@@ -73,6 +77,11 @@ std::string Larder::bytes_of(const std::vector<std::string>& words, int client) 
     seat.output.consume(taken);
   }
   return bytes;
+}
+
+std::string Larder::bytes_of(const std::vector<std::string>& words, int client) {
+  run(seat(client), words);
+  return heard(client);
 }
 
 protocol::Node Larder::reply_to(const std::vector<std::string>& words, int client) {
@@ -96,8 +105,13 @@ std::string Larder::on(int client, std::string_view line) {
 
 void Larder::advance(std::chrono::milliseconds by) {
   clock_.advance(by);
-  const server::LaneVisit visit(engine_->services(), engine_->lane(0));
-  engine_->upkeep().finish(engine_->lane(0));
+  {
+    const server::LaneVisit visit(engine_->services(), engine_->lane(0));
+    engine_->upkeep().finish(engine_->lane(0));
+  }
+  for (auto& [number, seat] : seats_) {
+    if (!seat->held.empty()) run(*seat, std::exchange(seat->held, {}));
+  }
 }
 
 }  // namespace larder::testing

@@ -48,7 +48,10 @@ class Larder {
   protocol::Node reply_to(const std::vector<std::string>& words, int client = 1);
   std::string bytes_of(const std::vector<std::string>& words, int client = 1);
 
-  // Turns the clock and lets upkeep do what is due.
+  // What a client heard since it was last asked: answers to commands that a pause had held back.
+  std::string heard(int client);
+
+  // Turns the clock, lets upkeep do what is due, and tries again what a pause held back.
   void advance(std::chrono::milliseconds by);
   std::int64_t now_ms() const { return clock_.wall_ms(); }
 
@@ -66,6 +69,7 @@ class Larder {
   struct Seat;
 
   Seat& seat(int client);
+  void run(Seat& seat, const std::vector<std::string>& words);
 
   storage::ManualClock clock_;
   server::Options options_;
