@@ -11,6 +11,10 @@ namespace {
 // has.
 constexpr std::size_t kBucketsPerSample = 4;
 
+// Deadlines behind this moment (the year 4147) count as it in the mean, so that the sum of a
+// hundred million fits.
+constexpr std::int64_t kFarthestSummedS = std::int64_t{1} << 36;
+
 }  // namespace
 
 Shard::Database::~Database() {
@@ -77,7 +81,7 @@ void Shard::count_lookup(Entry* entry, std::int64_t now_ms, bool touch) {
 void Shard::count_deadline(Database& database, Deadline deadline, int sign) {
   if (deadline.is_never()) return;
   database.volatile_count += static_cast<std::size_t>(static_cast<std::ptrdiff_t>(sign));
-  database.deadline_sum_s += sign * (deadline.unix_ms() / 1000);
+  database.deadline_sum_s += sign * std::min(deadline.unix_ms() / 1000, kFarthestSummedS);
 }
 
 // Sees to it that the wheel comes by at the entry's deadline. A name that is in the wheel already

@@ -108,7 +108,7 @@ Result<std::size_t> Slot::set_range(std::size_t offset, std::string_view bytes,
 Result<std::size_t> Slot::edit(std::size_t offset, std::string_view bytes, std::size_t max_bytes) {
   if (offset > max_bytes || bytes.size() > max_bytes - offset) return Outcome::too_large;
   Bytes::Digits digits;
-  const std::string_view before = entry_ == nullptr ? std::string_view()
+  const std::string_view before = entry_ == nullptr ? std::string_view("")
                                                     : Value(*entry_).bytes().text(digits);
   const std::size_t size = std::max(before.size(), offset + bytes.size());
   const bool was_blob = entry_ != nullptr && entry_->encoding() == Encoding::blob;
@@ -118,6 +118,7 @@ Result<std::size_t> Slot::edit(std::size_t offset, std::string_view bytes, std::
     if (offset > blob->size()) std::memset(blob->data() + blob->size(), 0, offset - blob->size());
     std::memcpy(blob->data() + offset, bytes.data(), bytes.size());
     blob->resize(size);
+    shard_.touch(entry_, now_ms_);
     shard_.changed_in_place(db_, key_, entry_, entry_->weight_bytes());
     return size;
   }
