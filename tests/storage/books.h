@@ -1,0 +1,57 @@
+// An auditor: counts again, entry by entry, what a store keeps account of.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "storage/store.h"
+
+namespace larder::storage {
+
+// Nobody else may be at the store meanwhile.
+inline void audit(Store& store) {
+  for (std::size_t i = 0; i < store.shard_count(); ++i) {
+    const Shard& shard = store.cell(i).shard;
+    std::size_t used_bytes = 0;
+    for (std::uint32_t db = 0; db < store.database_count(); ++db) {
+      const Shard::Database* there = shard.database(db);
+      if (there == nullptr) continue;
+      std::size_t keys = 0;
+      std::size_t volatile_keys = 0;
+      std::size_t entry_bytes = 0;
+      for (std::size_t bucket = 0; bucket < there->table.bucket_count(); ++bucket) {
+        there->table.each_in_bucket(bucket, [&](Entry* entry) {
+          ++keys;
+          if (entry->has(Entry::has_deadline)) ++volatile_keys;
+          entry_bytes += entry->weight_bytes();
+          const Key key = store.key(entry->key());
+          REQUIRE(store.shard_of(key) == i);
+          REQUIRE(there->table.find(key.hash, key.bytes) == entry);
+        });
+      }
+      REQUIRE(there->table.size() == keys);
+      REQUIRE(there->volatile_count == volatile_keys);
+      REQUIRE(there->entry_bytes == entry_bytes);
+      REQUIRE(there->own_bytes ==
+              there->table.used_bytes() + (there->wheel ? there->wheel->used_bytes() : 0));
+      used_bytes += there->own_bytes + entry_bytes;
+    }
+    REQUIRE(shard.used_bytes() == used_bytes);
+  }
+}
+
+// Drops all that is due in every shard; answers how many names were looked at.
+inline std::size_t drop_all_expired(Store& store, std::int64_t now_ms) {
+  constexpr std::size_t kBudget = 100;
+  std::size_t total = 0;
+  for (std::size_t i = 0; i < store.shard_count(); ++i) {
+    for (std::size_t seen = kBudget; seen == kBudget; total += seen) {
+      seen = store.drop_expired(i, now_ms, kBudget);
+    }
+  }
+  return total;
+}
+
+}  // namespace larder::storage

@@ -1,0 +1,264 @@
+#include "storage/store.h"
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "storage/keyspace.h"
+#include "tests/storage/books.h"
+
+using namespace larder::storage;
+
+namespace {
+
+constexpr std::int64_t kNow = 1'700'000'000'000;
+
+struct Rack {
+  Rack() : store({.shards = 4, .databases = 4, .seed = 17}) {}
+  ~Rack() { audit(store); }
+
+  void set(std::string_view name, std::uint32_t db = 0, Deadline deadline = Deadline::never(),
+           std::string_view value = "value") {
+    Keyspace keys(store, db, now_ms);
+    keys.update(keys.key(name), [&](Slot& slot) { slot.set_bytes(value, deadline); });
+  }
+  bool has(std::string_view name, std::uint32_t db = 0) {
+    Keyspace keys(store, db, now_ms);
+    return keys.peek(keys.key(name), [](const Value* value) { return value != nullptr; });
+  }
+  void erase(std::string_view name) {
+    Keyspace keys(store, 0, now_ms);
+    keys.update(keys.key(name), [](Slot& slot) { slot.erase(); });
+  }
+  void fill(int count, std::uint32_t db = 0, Deadline deadline = Deadline::never()) {
+    for (int i = 0; i < count; ++i)
+      set("key:" + std::to_string(i), db, deadline, std::string(100, 'v'));
+  }
+  void limit(std::size_t bytes, Policy policy) {
+    EvictionRules rules;
+    rules.policy = policy;
+    store.set_limit(bytes, rules);
+  }
+  // Whether a watched key was raised by an act.
+  template <class Act>
+  bool raises(std::string_view name, Act&& act, std::uint32_t db = 0) {
+    WatchFlag flag;
+    const Key key = store.key(name);
+    store.watch(db, key, now_ms, flag);
+    CHECK_FALSE(flag.is_raised());
+    act();
+    store.unwatch(db, key, flag);
+    return flag.is_raised();
+  }
+
+  Store store;
+  std::int64_t now_ms = kNow;
+};
+
+}  // namespace
+
+TEST_CASE("no limit, no eviction") {
+  Rack rack;
+  rack.fill(1000);
+  CHECK(rack.store.make_room(kNow));
+  CHECK(rack.store.size(0) == 1000);
+}
+
+TEST_CASE("under noeviction there is no room above the limit, and nothing is lost") {
+  Rack rack;
+  rack.fill(3000);
+  rack.limit(rack.store.used_bytes() - 1, Policy::noeviction);
+  CHECK_FALSE(rack.store.make_room(kNow));
+  CHECK(rack.store.size(0) == 3000);
+  rack.limit(rack.store.used_bytes(), Policy::noeviction);
+  CHECK(rack.store.make_room(kNow));
+}
+
+TEST_CASE("every policy that may brings the store below its limit, and no further than it must") {
+  for (const char* name : {"allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru",
+                           "volatile-lfu", "volatile-random", "volatile-ttl"}) {
+    CAPTURE(name);
+    Rack rack;
+    rack.fill(5000, 0, Deadline::at(kNow + 100'000));
+    const std::size_t limit = rack.store.used_bytes() * 3 / 4;
+    rack.limit(limit, *policy_named(name));
+    REQUIRE(rack.store.make_room(kNow));
+    CHECK(rack.store.used_bytes() <= limit);
+    CHECK(rack.store.used_bytes() > limit - 64 * 1024);
+    CHECK(rack.store.size(0) + rack.store.statistics().counters.evicted == 5000);
+  }
+}
+
+TEST_CASE("a volatile policy without deadlines finds no room and takes nothing") {
+  Rack rack;
+  rack.fill(3000);
+  rack.limit(rack.store.used_bytes() / 2, Policy::volatile_lru);
+  CHECK_FALSE(rack.store.make_room(kNow));
+  CHECK(rack.store.size(0) == 3000);
+}
+
+TEST_CASE("a limit that not even an empty store keeps is answered with no") {
+  Rack rack;
+  rack.fill(3000);
+  rack.limit(1, Policy::allkeys_lru);
+  CHECK_FALSE(rack.store.make_room(kNow));
+  CHECK(rack.store.size(0) == 0);
+}
+
+TEST_CASE("the published total follows the truth within a few KiB a shard") {
+  Rack rack;
+  rack.fill(2000);
+  const auto truth = [&] { return rack.store.statistics().used_bytes; };
+  CHECK(rack.store.used_bytes() + 4 * 4096 >= truth());
+  CHECK(rack.store.used_bytes() <= truth() + 4 * 4096);
+  for (int i = 0; i < 2000; ++i) rack.erase("key:" + std::to_string(i));
+  CHECK(rack.store.used_bytes() + 4 * 4096 >= truth());
+  CHECK(rack.store.used_bytes() <= truth() + 4 * 4096);
+}
+
+TEST_CASE("a flushed database is empty at once and buried in steps") {
+  Rack rack;
+  rack.fill(3000, 1, Deadline::at(kNow + 1000));
+  rack.set("other", 2);
+  const std::size_t before = rack.store.statistics().used_bytes;
+  rack.store.flush(1);
+  CHECK(rack.store.size(1) == 0);
+  CHECK(rack.has("other", 2));
+  CHECK(rack.store.statistics().used_bytes < before / 4);
+  int steps = 0;
+  while (rack.store.bury(10)) ++steps;
+  CHECK(steps > 3);
+  CHECK_FALSE(rack.store.bury(10));
+  rack.set("again", 1);
+  CHECK(rack.store.size(1) == 1);
+  rack.store.flush_all();
+  CHECK(rack.store.statistics().keys == 0);
+  CHECK(rack.store.statistics().used_bytes == 0);
+  // What is not buried yet goes with the store: asan counts.
+}
+
+TEST_CASE("swapped databases take their keys and deadlines along") {
+  Rack rack;
+  rack.set("tea", 0);
+  rack.set("milk", 1, Deadline::at(kNow + 50));
+  rack.store.swap(0, 1);
+  CHECK(rack.has("tea", 1));
+  CHECK(rack.has("milk", 0));
+  CHECK_FALSE(rack.has("tea", 0));
+  rack.store.swap(0, 3);
+  rack.store.swap(2, 2);
+  CHECK(rack.has("milk", 3));
+  rack.now_ms += 60;
+  drop_all_expired(rack.store, rack.now_ms);
+  CHECK(rack.store.size(3) == 0);
+  CHECK(rack.store.size(1) == 1);
+}
+
+TEST_CASE("a random key is one of those that are there, and every one may come") {
+  Rack rack;
+  CHECK_FALSE(rack.store.random_key(0, kNow, nullptr).has_value());
+  for (int i = 0; i < 20; ++i) rack.set("k" + std::to_string(i));
+  rack.set("elsewhere", 1);
+  std::set<std::string> drawn;
+  for (int i = 0; i < 4000; ++i) drawn.insert(*rack.store.random_key(0, kNow, nullptr));
+  CHECK(drawn.size() == 20);
+  CHECK_FALSE(drawn.contains("elsewhere"));
+}
+
+TEST_CASE("one living key among many dead ones is found") {
+  Rack rack;
+  rack.fill(2000, 0, Deadline::at(kNow + 5));
+  rack.set("alive");
+  rack.now_ms += 5;
+  CHECK(rack.store.random_key(0, rack.now_ms, nullptr) == "alive");
+  rack.erase("alive");
+  CHECK_FALSE(rack.store.random_key(0, rack.now_ms, nullptr).has_value());
+}
+
+TEST_CASE("a watch flag is raised by whatever changes the key, and by nothing else") {
+  Rack rack;
+  rack.set("k");
+  rack.set("other");
+  CHECK(rack.raises("k", [&] { rack.set("k"); }));
+  CHECK(rack.raises("fresh", [&] { rack.set("fresh"); }));
+  CHECK(rack.raises("fresh", [&] { rack.erase("fresh"); }));
+  CHECK_FALSE(rack.raises("fresh", [&] { rack.erase("fresh"); }));
+  CHECK_FALSE(rack.raises("k", [&] { rack.has("k"); }));
+  CHECK_FALSE(rack.raises("k", [&] { rack.set("other"); }));
+  CHECK_FALSE(rack.raises("k", [&] { rack.set("k", 1); }));
+  CHECK(rack.raises("k", [&] { rack.set("k", 0, Deadline::at(kNow + 5)); }));
+  CHECK(rack.raises("k", [&] {
+    rack.now_ms += 10;
+    drop_all_expired(rack.store, rack.now_ms);
+  }));
+}
+
+TEST_CASE("flush and swap raise the flags of the keys that are there, and only those") {
+  Rack rack;
+  rack.set("k");
+  CHECK_FALSE(rack.raises("absent", [&] { rack.store.flush(0); }));
+  rack.set("k");
+  CHECK(rack.raises("k", [&] { rack.store.flush(0); }));
+  rack.set("k", 1);
+  CHECK_FALSE(rack.raises("absent", [&] { rack.store.swap(0, 1); }));
+  CHECK(rack.raises("k", [&] { rack.store.swap(0, 1); }));  // there before or after is enough
+  CHECK(rack.raises(
+      "k", [&] { rack.store.swap(0, 1); }, 1));
+  CHECK_FALSE(rack.raises("k", [&] { rack.store.swap(2, 3); }));
+}
+
+TEST_CASE("eviction raises the flag of its victim") {
+  Rack rack;
+  rack.set("k");
+  rack.limit(1, Policy::allkeys_lru);
+  CHECK(rack.raises("k", [&] { rack.store.make_room(kNow); }));
+}
+
+TEST_CASE("an expired key that is watched counts as absent from then on") {
+  Rack rack;
+  rack.set("k", 0, Deadline::at(kNow + 5));
+  rack.now_ms += 5;
+  CHECK_FALSE(rack.raises("k", [&] { CHECK_FALSE(rack.has("k")); }));
+}
+
+TEST_CASE("statistics sum up what the shards say") {
+  Rack rack;
+  rack.fill(100, 0, Deadline::at(kNow + 10'000));
+  rack.fill(50, 2);
+  const DatabaseStatistics first = rack.store.statistics(0, kNow);
+  CHECK(first.keys == 100);
+  CHECK(first.volatile_keys == 100);
+  CHECK(first.mean_ttl_ms > 8'000);
+  CHECK(first.mean_ttl_ms <= 10'000);
+  CHECK(rack.store.statistics(2, kNow).mean_ttl_ms == 0);
+  const StoreStatistics all = rack.store.statistics();
+  CHECK(all.keys == 150);
+  CHECK(all.volatile_keys == 100);
+  CHECK(all.used_bytes == all.entry_bytes + all.table_bytes);
+}
+
+TEST_CASE("names of keys that are gone do not stay in the wheel for longer than their deadline") {
+  Rack rack;
+  for (int i = 0; i < 5000; ++i) {
+    rack.set("k", 0, Deadline::at(kNow + 1000));
+    rack.set("k");
+  }
+  rack.now_ms += 2000;
+  drop_all_expired(rack.store, rack.now_ms);
+  CHECK(rack.has("k"));
+  const Key key = rack.store.key("k");
+  CHECK(rack.store.cell_of(key).shard.database(0)->wheel->size() == 0);
+}
+
+TEST_CASE("a prefetch of anything anywhere is harmless") {
+  Rack rack;
+  rack.fill(100);
+  Store::Fetch fetches[64];
+  for (std::uint32_t i = 0; i < 64; ++i)
+    fetches[i] = {i % 4, rack.store.key(std::to_string(i)).hash};
+  rack.store.prefetch(fetches);
+  rack.store.prefetch({});
+}
