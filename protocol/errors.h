@@ -160,6 +160,7 @@ inline constexpr Text hash_not_an_integer = "ERR hash value is not an integer";
 inline constexpr Text hash_not_a_float = "ERR hash value is not a float";
 
 // --- transactions
+inline constexpr Text multi_too_large = "ERR transaction is larger than client-query-buffer-limit";
 inline constexpr Text multi_nested = "ERR MULTI calls can not be nested";
 inline constexpr Text exec_without_multi = "ERR EXEC without MULTI";
 inline constexpr Text discard_without_multi = "ERR DISCARD without MULTI";

@@ -158,6 +158,12 @@ Next Dispatcher::execute(Lane& lane, Client& client, Words words, const Prepared
     }
   }
   if (asked.is_queueing() && !(row.flags & Flag::control)) {
+    // What waits for EXEC is unread input by another name, and has the same bound.
+    if (client.transaction->queued_bytes() >=
+        services_.options.settings.client_query_buffer_limit) {
+      refuse(asked, errors::multi_too_large);
+      return Next::go_on;
+    }
     client.transaction->queue(row, words);
     writer.simple("QUEUED");
     return Next::go_on;

@@ -13,12 +13,20 @@ void Transaction::close() {
 }
 
 void Transaction::queue(const Command& row, protocol::Words words) {
+  if (is_spoilt_) return;  // it will not run
   Queued& queued = queued_.emplace_back(Queued{&row, {}});
   queued.words.reserve(words.size());
   for (const std::string_view word : words) {
     queued.words.emplace_back(word);
     queued_bytes_ += sizeof(std::string) + word.size();
   }
+}
+
+void Transaction::spoil() {
+  is_spoilt_ = true;
+  queued_.clear();
+  queued_.shrink_to_fit();
+  queued_bytes_ = 0;
 }
 
 void Transaction::watch(std::uint32_t db, std::string_view key, std::int64_t now_ms) {

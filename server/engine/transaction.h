@@ -41,8 +41,9 @@ class Transaction {
   const std::vector<Queued>& queued() const { return queued_; }
   std::vector<Queued> take_queued() { return std::exchange(queued_, {}); }
   std::size_t queued_bytes() const { return queued_bytes_; }
-  // A command was refused while queueing: EXEC must answer EXECABORT.
-  void spoil() { is_spoilt_ = true; }
+  // A command was refused while queueing: EXEC must answer EXECABORT, and what is queued will not
+  // run.
+  void spoil();
   bool is_spoilt() const { return is_spoilt_; }
 
   struct Watched {
