@@ -222,7 +222,7 @@ void say_docs(Reply& reply, const Registry& registry, const Command& row) {
             (row.subcommands.empty() ? 0 : 1));
   say_pair(reply, "summary", row.summary);
   say_pair(reply, "since", row.since);
-  say_pair(reply, "group", registry.family_of(row).name);
+  say_pair(reply, "group", row.group.empty() ? registry.family_of(row).name : row.group);
   if (!row.complexity.empty()) say_pair(reply, "complexity", row.complexity);
   if (!arguments.empty()) {
     std::size_t keys_seen = 0;

@@ -155,6 +155,8 @@ struct Command {
   Access access = Access::by_flags;
   // Not by_flags: the first key and the one behind it are used differently (RENAME, COPY).
   Access second_access = Access::by_flags;
+  // The chapter of the docs, where it is not the family's.
+  std::string_view group = "";
 };
 
 // Work that a command spreads over several turns of the loop, so that nobody waits behind it (KEYS,
