@@ -170,6 +170,7 @@ void reset(Call& call) {
   client.no_evict = false;
   client.no_touch = false;
   call.reply.version(client.protocol);
+  call.reply.mute(false);
   call.reply.simple("RESET");
 }
 

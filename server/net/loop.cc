@@ -48,7 +48,8 @@ void Loop::stop() {
       session->flush();
       session->close();
     }
-    clear_graves();
+    // A script that looks at the loop may be what runs this: its session is still on the stack.
+    if (!is_serving_) clear_graves();
     readiness_.cancel();
     timer_.cancel();
     guard_.reset();

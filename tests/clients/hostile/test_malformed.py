@@ -81,9 +81,7 @@ def test_a_command_of_no_letters_is_unknown(connection):
 
 
 def test_a_word_longer_than_its_length_shifts_what_follows_and_is_survived(connection):
-    """The two bytes after a bulk are skipped, whatever they are: what follows is read from there.
-
-    """
+    """The two bytes after a bulk are skipped, whatever they are: what follows is read from there."""
     connection.send(b"*1\r\n$4\r\nPINGxxPING\r\n")
     assert connection.replies(2) == [connection.ping, connection.ping]
 

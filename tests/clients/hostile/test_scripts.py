@@ -8,6 +8,7 @@ client, finds the library tables as they were.
 
 import pytest
 
+from servers import Server, wait_until
 from weight import resident_bytes
 from wire import ErrorReply, Wire, packed
 
@@ -258,3 +259,31 @@ def test_pcall_does_not_swallow_what_ends_a_script(server):
         assert wire.ask("SCRIPT", "KILL") == "NOTBUSY No scripts in execution right now."
         assert wire.ask("CONFIG", "SET", "busy-reply-threshold", "5000") == "OK"
     assert is_as_it_was(server)
+
+
+def busy_with_a_script(server, wire):
+    """A connection whose script will not end by itself, seen to be running by `wire`."""
+    assert wire.ask("CONFIG", "SET", "busy-reply-threshold", "50") == "OK"
+    runaway = Wire(server)
+    runaway.send(packed("EVAL", "while true do end", "0") + packed("PING") * 10)
+    while (answer := wire.ask("PING")) == "PONG":
+        pass
+    assert answer.code == "BUSY"
+    return runaway
+
+
+def test_a_client_that_goes_while_its_script_runs_is_survived(server):
+    with Wire(server) as wire:
+        busy_with_a_script(server, wire).close()
+        assert wire.ask("GET", "k").code == "BUSY"
+        assert wire.ask("SCRIPT", "KILL") == "OK"
+        wait_until(lambda: wire.ask("PING") == "PONG", what="the script's end")
+        assert wire.ask("CONFIG", "SET", "busy-reply-threshold", "5000") == "OK"
+    assert is_as_it_was(server)
+
+
+def test_a_server_in_the_middle_of_a_script_ends_when_told_to():
+    """redis-server 7.0.15 only ends after the script: never, here."""
+    server = Server("larder").start()
+    with Wire(server) as wire, busy_with_a_script(server, wire):
+        server.stop()

@@ -69,9 +69,8 @@ def test_databases_do_not_see_each_other(server, client):
 def test_a_name_is_set_at_the_start_and_seen_by_others(server, client):
     named = redis.Redis(port=server.port, client_name="worker-7", db=2)
     assert named.client_getname() == "worker-7"
-    mine = next(row for row in client.client_list() if row["name"] == "worker-7")
-    assert mine["db"] == "2"
-    assert int(mine["id"]) == named.client_id()
+    mine = next(row for row in client.client_list() if int(row["id"]) == named.client_id())
+    assert mine["name"] == "worker-7" and mine["db"] == "2"
     assert named.client_info()["name"] == "worker-7"
     with pytest.raises(redis.ResponseError, match="Client names cannot contain spaces"):
         named.client_setname("two words")
@@ -115,6 +114,13 @@ def test_replies_may_be_turned_off(server):
         assert wire.reply() == "OK"
         wire.send(b"CLIENT REPLY SKIP\r\nINCR quiet\r\nGET quiet\r\n")
         assert wire.reply() == b"3"
+        assert wire.is_quiet()
+
+
+def test_a_reset_is_answered_even_where_replies_were_off(server):
+    with Wire(server) as wire:
+        wire.send(b"CLIENT REPLY OFF\r\nPING\r\nRESET\r\nPING\r\n")
+        assert wire.replies(2) == ["RESET", "PONG"]
         assert wire.is_quiet()
 
 
