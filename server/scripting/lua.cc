@@ -110,7 +110,7 @@ class Interpreter::State {
   void keep_text(Compiled& script, Scripts::Text text);
   void run(Call& call, const Compiled& script, const Given& given);
 
-  Scripts& scripts() { return machine_.services.scripts; }
+  Scripts& scripts() { return scripts_; }
 
  private:
   void open();
@@ -123,6 +123,7 @@ class Interpreter::State {
   void clean_up(int status);
   void say_failure(Call& call, const Compiled& script, const Run& run);
 
+  Scripts& scripts_;
   Machine machine_;
   lua_State* lua_;
   JsonSettings* json_ = nullptr;  // of the cjson that all scripts share
@@ -134,7 +135,9 @@ class Interpreter::State {
 };
 
 Interpreter::State::State(Services& services, Lane& lane)
-    : machine_(services, lane), lua_(lua_newstate(allocate, static_cast<Memory*>(&machine_))) {
+    : scripts_(services.scripts),
+      machine_(services, lane),
+      lua_(lua_newstate(allocate, static_cast<Memory*>(&machine_))) {
   ensure(lua_ != nullptr, "no memory for a Lua interpreter");
   machine_.lua = lua_;
   lua_atpanic(lua_, report_panic);

@@ -54,6 +54,8 @@ class Larder {
   // Turns the clock, lets upkeep do what is due, and tries again what a pause held back.
   void advance(std::chrono::milliseconds by);
   std::int64_t now_ms() const { return clock_.wall_ms(); }
+  // For a second thread to turn while a command runs: no upkeep is done.
+  storage::ManualClock& clock() { return clock_; }
 
   server::Engine& engine() { return *engine_; }
   server::Options& options() { return options_; }
