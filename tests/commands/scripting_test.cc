@@ -49,7 +49,7 @@ TEST_CASE("an error says which script and which line") {
   Larder larder;
   CHECK(eval(larder, "local a = 1\n\nreturn redis.call('INCR')") ==
         "(error) ERR Wrong number of args calling Redis command from script script: "
-        "55b36cb0afae38fcb06f26cf4c23c49e7b376ca7, on @user_script:3.");
+        "f993725bd5650d0a96c6af36b6d8c628f2d0bb1d, on @user_script:3.");
   CHECK(eval(larder, "return redis.pcall('INCR')") ==
         "(error) ERR Wrong number of args calling Redis command from script");
   CHECK(eval(larder, "error({})").starts_with("(error) ERR unknown error script: "));

@@ -37,13 +37,13 @@ TEST_CASE("memory beyond lua-memory-limit is refused, and the next script has it
            "return cmsgpack.unpack('\\221\\0\\32\\0\\0' .. string.rep('\\1', 2097152))",
            "local t = {} for i = 1, 100 do t[i] = string.rep('x', 1000000) end return "
            "table.concat(t)",
-           "return loadstring('return ' .. string.rep('{', 100) .. string.rep('1,', 2000000))",
+           "return assert(loadstring('return {' .. string.rep('1,', 2000000) .. '}'))",
            "return (string.gsub(string.rep('x', 100000), 'x', string.rep('y', 10000)))",
            "local t = {} while true do t[#t + 1] = coroutine.create(function() end) end",
            "return load(function() return string.rep('x', 100000) end)",
            "cjson.encode_sparse_array(false, 0) return #cjson.encode({[2^31] = 1})",
        }) {
-    INFO(script);
+    INFO(std::string(script));
     const std::string reply = eval(larder, script);
     INFO(reply);
     CHECK(says(reply, "not enough memory"));
