@@ -85,6 +85,7 @@ std::optional<std::string> Options::set(
     changed.push_back(option);
   }
   std::swap(settings, next);
+  publish();
   for (const Option* option : changed) {
     if (option->name == "maxmemory") settings.maxmemory_given = true;
     for (const auto& [directive, hook] : hooks_) {
@@ -92,6 +93,17 @@ std::optional<std::string> Options::set(
     }
   }
   return std::nullopt;
+}
+
+void Options::publish() {
+  constexpr auto relaxed = std::memory_order_relaxed;
+  limits.request_word_bytes.store(settings.proto_max_bulk_len, relaxed);
+  limits.unread_request_bytes.store(settings.client_query_buffer_limit, relaxed);
+  limits.unsent_reply_bytes.store(settings.output_buffer_hard_limit, relaxed);
+  limits.clients.store(settings.maxclients, relaxed);
+  limits.idle_s.store(settings.timeout_s, relaxed);
+  limits.keepalive_s.store(settings.tcp_keepalive_s, relaxed);
+  limits.need_password.store(!settings.requirepass.empty(), relaxed);
 }
 
 // Lines that name an option are said anew, once; options that differ from their default and had no

@@ -6,6 +6,7 @@
 // every loop held off, so loops read plain fields without locks.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -64,12 +65,27 @@ struct Settings {
   std::uint64_t slowlog_max_len = 128;
 };
 
+// What connections ask at any moment, on any thread: copies of settings. Relaxed: each is a bound
+// of its own, and whoever was answered by CONFIG SET finds it in force on his next request.
+struct ConnectionLimits {
+  std::atomic<std::uint64_t> request_word_bytes{0};    // proto-max-bulk-len
+  std::atomic<std::uint64_t> unread_request_bytes{0};  // client-query-buffer-limit
+  std::atomic<std::uint64_t> unsent_reply_bytes{0};    // client-output-buffer-limit normal; 0: none
+  std::atomic<std::uint64_t> clients{0};               // maxclients
+  std::atomic<int> idle_s{0};                          // timeout; 0: none
+  std::atomic<int> keepalive_s{0};                     // tcp-keepalive; 0: none
+  std::atomic<bool> need_password{false};
+};
+
+// Thread: `settings` are read inside the turnstile, or before the loops run, and changed while
+// every loop is held off; `limits` are read by anybody.
 class Options {
  public:
   Options();
 
   Settings settings;
-  std::string file;  // the config file it was read from, absolute; empty: none
+  ConnectionLimits limits;  // as publish() last left them
+  std::string file;         // the config file it was read from, absolute; empty: none
 
   using Pair = std::pair<std::string, std::string>;
   // CONFIG GET: every directive one of the globs matches, each once, with its value as redis.conf
@@ -82,6 +98,8 @@ class Options {
   // CONFIG REWRITE: the file it was read from says what is in force now; comments and order stay.
   // The error text, or nothing.
   std::optional<std::string> rewrite() const;
+  // The settings as they are now become the limits that connections see.
+  void publish();
   // Called after a live change of that directive ("maxmemory", "maxmemory-policy"…).
   void when_changed(std::string directive, std::function<void()> hook);
 

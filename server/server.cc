@@ -54,6 +54,7 @@ Server::Server(Options& options, Log& log)
       engine_(options, clock_, *this, log, loops_for(options.settings.threads), draw_seed()) {
   refuse_open_door();
   raise_file_limit(options_.settings, log_);
+  options_.publish();
   for (std::size_t i = 0; i < loops_for(options_.settings.threads); ++i) {
     loops_.push_back(std::make_unique<net::Loop>(engine_, engine_.lane(i)));
   }

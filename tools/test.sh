@@ -94,9 +94,9 @@ suite() {
 settings=()
 if stage dependencies tools/dependencies.sh all; then
   stage format check_format
-  suite release '^(unit|wire|layers|clients)$'
+  suite release '^(unit|wire|boundaries|stress|layers|clients)$'
   if [ "$quick" = no ]; then
-    suite asan '^(unit|wire)$'
+    suite asan '^(unit|wire|boundaries|stress)$'
     suite tsan '^(unit|wire|stress)$'
     settings=("-DLARDER_FUZZ_SECONDS=${LARDER_FUZZ_SECONDS:-30}")
     suite fuzz '^fuzz$' --target fuzzers

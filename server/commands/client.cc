@@ -139,15 +139,15 @@ struct Victims {
 // Whoever asks for its own end still reads the answer; the others go when what is written to them
 // has been sent.
 std::int64_t kill_all(Call& call, const Victims& victims) {
-  std::vector<Client*> found;
+  std::int64_t found = 0;
+  // Inside each(), where a client that goes by itself meanwhile is still there.
   call.services.clients.each([&](Client& client) {
-    if (victims.include(client, call)) found.push_back(&client);
+    if (!victims.include(client, call)) return;
+    ++found;
+    client.close_after_reply = true;
+    if (&client != &call.client && client.link != nullptr) client.link->close_soon();
   });
-  for (Client* client : found) {
-    client->close_after_reply = true;
-    if (client != &call.client && client->link != nullptr) client->link->close_soon();
-  }
-  return static_cast<std::int64_t>(found.size());
+  return found;
 }
 
 std::optional<bool> yes_or_no(std::string_view word) {

@@ -49,6 +49,7 @@ Engine::Engine(Options& options, const storage::Clock& clock, ServerControl& con
       dispatcher_(services_),
       upkeep_(services_) {
   for (std::size_t i = 0; i < lanes; ++i) lanes_.add(turnstile_, registry_.size(), seed);
+  options_.publish();
   apply_options();
   options_.when_changed("maxmemory", [this] { apply_options(); });
   options_.when_changed("maxmemory-policy", [this] { apply_options(); });

@@ -33,7 +33,6 @@ void Pause::hold_back(Client& client) {
 void Pause::forget(Client& client) {
   const storage::MutexLock lock(mutex_);
   std::erase(held_back_, &client);
-  client.is_paused = false;
 }
 
 void Pause::wake_if_over(std::int64_t now_ms) {

@@ -140,7 +140,7 @@ void Listener::take(asio::basic_stream_socket<Protocol> socket) {
   Loop::Newcomer newcomer{-1, "", "", false};
   if constexpr (std::is_same_v<Protocol, Tcp>) {
     socket.set_option(Tcp::no_delay(true), error);
-    keep_alive(socket.native_handle(), engine_.services().options.settings.tcp_keepalive_s);
+    keep_alive(socket.native_handle(), engine_.services().options.limits.keepalive_s);
     const Tcp::endpoint peer = socket.remote_endpoint(error);
     const Tcp::endpoint here = socket.local_endpoint(error);
     newcomer.address = text_of(peer);
@@ -158,7 +158,7 @@ void Listener::take(asio::basic_stream_socket<Protocol> socket) {
 bool Listener::is_full(int socket) {
   std::size_t open = 0;
   for (const auto& loop : loops_) open += loop->size();
-  if (open < engine_.services().options.settings.maxclients) return false;
+  if (open < engine_.services().options.limits.clients) return false;
   const std::string text = fmt::format("-{}\r\n", protocol::errors::max_clients);
   [[maybe_unused]] const auto sent =
       ::send(socket, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);

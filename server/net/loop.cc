@@ -270,11 +270,9 @@ void Loop::wait_for_tick() {
 }
 
 void Loop::tick() {
-  {
-    const LaneVisit visit(engine_.services(), lane_);
-    if (!visit.is_inside()) return;
-    engine_.upkeep().tick(lane_);
-  }
+  const LaneVisit visit(engine_.services(), lane_);
+  if (!visit.is_inside()) return;
+  engine_.upkeep().tick(lane_);
   const std::int64_t now_ms = lane_.now_us / 1000;
   if (now_ms - tended_ms_ < kTendMs && now_ms >= tended_ms_) return;
   tended_ms_ = now_ms;

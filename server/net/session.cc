@@ -34,7 +34,7 @@ Session::Session(Loop& loop, int socket, std::uint64_t id)
       client_(id, this, loop.engine().services().clock.wall_ms()),
       writer_(output_) {
   client_.socket = socket;
-  client_.authenticated = loop.engine().services().options.settings.requirepass.empty();
+  client_.authenticated = !limits().need_password.load(std::memory_order_relaxed);
   apply_limits();
 }
 
@@ -42,9 +42,12 @@ Session::~Session() {
   close();
 }
 
+const ConnectionLimits& Session::limits() const {
+  return loop_.engine().services().options.limits;
+}
+
 void Session::apply_limits() {
-  const Settings& settings = loop_.engine().services().options.settings;
-  reader_.limits().max_bulk_bytes = settings.proto_max_bulk_len;
+  reader_.limits().max_bulk_bytes = limits().request_word_bytes.load(std::memory_order_relaxed);
   reader_.limits().authenticated = client_.authenticated;
 }
 
@@ -63,8 +66,7 @@ bool Session::read_socket() {
     return false;
   }
   input_.wrote(static_cast<std::size_t>(got));
-  const Settings& settings = loop_.engine().services().options.settings;
-  if (input_.unread().size() > settings.client_query_buffer_limit) {
+  if (input_.unread().size() > limits().unread_request_bytes.load(std::memory_order_relaxed)) {
     loop_.engine().services().log.warning(
         fmt::format("Client {} closed: {} bytes of one request passed client-query-buffer-limit",
                     client_.address, input_.unread().size()));
@@ -92,10 +94,12 @@ void Session::parse(std::vector<storage::Store::Fetch>& fetches) {
     const Prepared& prepared = prepared_.emplace_back(dispatcher.prepare(batch_[i]));
     if (prepared.first_hash) fetches.push_back({client_.db, *prepared.first_hash});
   }
-  if (batch_.empty()) finish_batch();
+  if (batch_.empty() && problem_.empty()) finish_batch();
 }
 
 void Session::run(bool busy) {
+  // Whoever was killed has no further say, whatever it had sent before its loop heard of it.
+  if (client_.close_after_reply && !closing_) close_when_sent();
   while (has_batch() && !is_closed() && !closing_ && !is_held()) {
     run_one(busy);
     if (output_.size_bytes() > kFlushOutputBytes) flush();
@@ -154,7 +158,7 @@ void Session::fail_protocol() {
 bool Session::output_is_over_limit() const {
   const std::size_t unsent = output_.size_bytes();
   if (!client_.authenticated) return unsent > kUnauthenticatedOutputBytes;
-  const std::uint64_t limit = loop_.engine().services().options.settings.output_buffer_hard_limit;
+  const std::uint64_t limit = limits().unsent_reply_bytes.load(std::memory_order_relaxed);
   return limit != 0 && output_.copied_bytes() > limit;
 }
 
@@ -246,10 +250,10 @@ void Session::tend(std::int64_t now_ms) {
     if (input_.unread().empty()) input_.trim();
     if (output_.empty()) output_.trim();
   }
-  const Settings& settings = loop_.engine().services().options.settings;
   if (!client_.authenticated && now_ms - client_.created_ms > kHandshakeMs) return close();
-  const bool may_time_out = settings.timeout_s > 0 && !waits_ && !client_.monitors;
-  if (may_time_out && now_ms - client_.active_ms > std::int64_t{settings.timeout_s} * 1000) close();
+  const std::int64_t idle_s = limits().idle_s.load(std::memory_order_relaxed);
+  const bool may_time_out = idle_s > 0 && !waits_ && !client_.monitors;
+  if (may_time_out && now_ms - client_.active_ms > idle_s * 1000) close();
 }
 
 void Session::close_soon() {

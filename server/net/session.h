@@ -29,6 +29,10 @@
 #include "server/engine/dispatch.h"
 #include "server/net/poller.h"
 
+namespace larder::server {
+struct ConnectionLimits;  // options.h
+}
+
 namespace larder::server::net {
 
 class Loop;
@@ -77,7 +81,8 @@ class Session final : public Link {
   bool can_go_on() const { return has_batch() && !is_held() && !is_closed() && !closing_; }
   void close();
 
-  // Once a second or so: timeouts, memory of idle buffers, numbers for CLIENT LIST.
+  // Once a second or so: timeouts, memory of idle buffers, numbers for CLIENT LIST. Inside the
+  // turnstile.
   void tend(std::int64_t now_ms);
 
   // Link; any thread.
@@ -93,6 +98,7 @@ class Session final : public Link {
  private:
   bool is_held() const { return waits_ || output_.size_bytes() > kPauseOutputBytes; }
   bool read_socket();
+  const ConnectionLimits& limits() const;
   void apply_limits();
   void run_one(bool busy);
   void fail_protocol();

@@ -39,14 +39,14 @@ class Script:
     def fixture(self):
         """A fixture: the script's outcome on one kind of server, by sentence."""
 
+        # Kept here as well: pytest sets a fixture up again whenever the kinds of server alternate.
+        outcomes = {}
+
         @pytest.fixture(scope="module")
         def outcome(server_kind):
-            if self.prepare:
-                self.prepare()
-            with Server(server_kind) as opened, Server(
-                server_kind, "--requirepass", PASSWORD, password=PASSWORD
-            ) as locked:
-                return self._run(opened, locked)
+            if server_kind not in outcomes:
+                outcomes[server_kind] = self._on(server_kind)
+            return outcomes[server_kind]
 
         return outcome
 
@@ -61,6 +61,14 @@ class Script:
 
         # What is wanted is the fixture itself, for pytest to run it once for each kind of server.
         return pytest.mark.usefixtures(fixture)(test_script)
+
+    def _on(self, server_kind):
+        if self.prepare:
+            self.prepare()
+        with Server(server_kind) as opened, Server(
+            server_kind, "--requirepass", PASSWORD, password=PASSWORD
+        ) as locked:
+            return self._run(opened, locked)
 
     def _run(self, opened, locked):
         environment = dict(

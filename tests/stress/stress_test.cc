@@ -372,7 +372,7 @@ TEST_CASE("threads on one store keep every promise of it") {
   Complaints complaints;
   on_all_threads([&](std::size_t i) {
     Visitor visitor(store, turnstile, *seats[i], now_ms, complaints, i + 1);
-    for (int step = 0; step < 4000; ++step) visitor.step();
+    for (int step = 0; step < 15'000; ++step) visitor.step();
   });
   const std::string complaint = complaints.first() == nullptr ? "" : complaints.first();
   CHECK(complaint == "");
@@ -381,7 +381,7 @@ TEST_CASE("threads on one store keep every promise of it") {
 }
 
 TEST_CASE("clients on several lanes see their own keys as they left them, and shared ones add up") {
-  constexpr int kSteps = 400;
+  constexpr int kSteps = 1200;
   ManyLanes house;
   {
     Guest first(house, 0);

@@ -8,10 +8,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 #include <thread>
 
@@ -23,8 +26,9 @@ namespace {
 
 constexpr int kPortTries = 5;
 constexpr std::chrono::seconds kReadyWithin{20};
-constexpr std::chrono::seconds kStopWithin{10};
+constexpr std::chrono::seconds kStopWithin{30};
 constexpr std::chrono::milliseconds kPollEvery{10};
+constexpr std::size_t kLogTailBytes = 20'000;
 
 std::uint16_t free_port() {
   const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -82,6 +86,7 @@ ServerProcess::ServerProcess(Flavor flavor, const std::string& binary,
   const bool is_path = binary.find('/') != std::string::npos;
   const std::string program = is_path ? std::filesystem::absolute(binary).string() : binary;
   for (int i = 0; i < kPortTries; ++i) {
+    status_ = 0;
     port_ = free_port();
     if (start(command_line(flavor, program, port_, flags))) return;
     stop();
@@ -92,7 +97,18 @@ ServerProcess::ServerProcess(Flavor flavor, const std::string& binary,
 
 ServerProcess::~ServerProcess() {
   stop();
+  if (status_ != 0) give_up();
   std::filesystem::remove_all(directory_);
+}
+
+// It crashed, a sanitizer ended it, or it did not stop when asked to: no test that used it counts.
+void ServerProcess::give_up() const {
+  std::ifstream log(directory_ + "/log");
+  const std::string text{std::istreambuf_iterator<char>(log), {}};
+  std::fprintf(stderr, "the server ended with wait status %d; the end of its log:\n%s\n", status_,
+               text.substr(text.size() - std::min(text.size(), kLogTailBytes)).c_str());
+  std::filesystem::remove_all(directory_);
+  std::_Exit(3);
 }
 
 bool ServerProcess::start(const std::vector<std::string>& command) {
@@ -118,7 +134,7 @@ bool ServerProcess::wait_until_ready() {
 
 bool ServerProcess::running() {
   if (process_ <= 0) return false;
-  if (::waitpid(process_, nullptr, WNOHANG) == 0) return true;
+  if (::waitpid(process_, &status_, WNOHANG) == 0) return true;
   process_ = -1;
   return false;
 }
@@ -132,7 +148,7 @@ void ServerProcess::stop() {
   }
   if (process_ <= 0) return;
   ::kill(process_, SIGKILL);
-  ::waitpid(process_, nullptr, 0);
+  ::waitpid(process_, &status_, 0);
   process_ = -1;
 }
 

@@ -2,7 +2,8 @@
 //
 // The port is found by binding port 0 and letting it go again; when somebody takes it in between,
 // the server does not become ready and another port is tried. The process is ended by its id when
-// the object goes.
+// the object goes. A server that crashed, or ended with an error (a sanitizer's report included),
+// ends the test program with its log.
 //
 // Thread: one owner.
 #pragma once
@@ -34,8 +35,10 @@ class ServerProcess {
   bool start(const std::vector<std::string>& command);
   bool wait_until_ready();
   void stop();
+  [[noreturn]] void give_up() const;
 
   pid_t process_ = -1;
+  int status_ = 0;  // as waitpid gives it
   std::uint16_t port_ = 0;
   std::string directory_;
 };
