@@ -2,6 +2,10 @@
 // it.
 #pragma once
 
+// First: Asio asks the standard library's own macros whether aligned_alloc is there, and must hear
+// the same in every file, or what one allocates another frees in another way.
+#include <cstdlib>
+
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
