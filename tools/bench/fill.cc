@@ -38,6 +38,8 @@ struct Work {
 
 // Bytes sent before the replies of the block before are waited for.
 constexpr std::size_t kBlockBytes = std::size_t{256} << 10;
+// Keys with --expire-at-ms die in the second that begins then.
+constexpr std::uint64_t kExpirySpreadMs = 1000;
 constexpr std::uint64_t kScattered = 10'000'000'000'000'000;
 
 std::uint64_t mix(std::uint64_t n) {
@@ -99,7 +101,8 @@ class Fill {
     add_bulk(value_of(n));
     if (work_.expire_at_ms != 0) {
       add_bulk("PXAT");
-      add_bulk(fmt::format_int(work_.expire_at_ms).c_str());
+      const auto later_ms = static_cast<std::int64_t>(n % kExpirySpreadMs);
+      add_bulk(fmt::format_int(work_.expire_at_ms + later_ms).c_str());
     } else if (dies) {
       add_bulk("EX");
       add_bulk(fmt::format_int(work_.ttl_s).c_str());
@@ -153,7 +156,7 @@ int main(int argc, char** argv) {
   app.add_option("--value-bytes", work.value_bytes)->capture_default_str();
   app.add_option("--value", work.value, "this value for all");
   app.add_option("--ttl", work.ttl_s, "EX seconds");
-  app.add_option("--expire-at-ms", work.expire_at_ms, "PXAT");
+  app.add_option("--expire-at-ms", work.expire_at_ms, "PXAT, spread over a second");
   app.add_flag("--every-second", work.every_second, "only keys that a coin picks");
   app.add_flag("--twice-every-second", work.twice_every_second, "they get twice the value");
   app.add_flag("--delete", work.deletes, "DEL instead of SET");

@@ -168,13 +168,17 @@ class Served:
         with open(f"/proc/{self.pid}/smaps_rollup") as file:
             return int(re.search(r"^Rss:\s+(\d+) kB", file.read(), re.MULTILINE)[1]) * 1024
 
-    def wait_until_quiet(self):
+    def share_of_core(self, seconds=0.2):
+        """How much of a core the server uses now, watched for that long."""
+        began, before = time.monotonic(), self.cpu().total_ns
+        time.sleep(seconds)
+        return (self.cpu().total_ns - before) / ((time.monotonic() - began) * 1e9)
+
+    def wait_until_quiet(self, share=QUIET_SHARE):
         """What was flushed or has expired may still be being freed: waits for the end of it."""
         until = time.monotonic() + QUIET_WITHIN_SECONDS
         while time.monotonic() < until:
-            before = self.cpu().total_ns
-            time.sleep(0.2)
-            if self.cpu().total_ns - before < 0.2e9 * QUIET_SHARE:
+            if self.share_of_core() < share:
                 return
         raise Failed(f"{self.kind} has not come to rest")
 
