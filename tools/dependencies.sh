@@ -24,6 +24,7 @@ test_packages=(
   clang libclang-rt-14-dev llvm            # tsan and fuzz builds, readable reports
   clang-format clang-tidy                  # style
   redis-server redis-tools                 # the server we compare with, redis-cli, redis-benchmark
+  libbenchmark-dev                         # tools/bench: bench_micro
   python3 python3-pytest python3-redis     # client tests
   python3-hiredis                          # the C parser, as projects have it
   python3-django python3-django-redis python3-djangorestframework
