@@ -136,8 +136,8 @@ struct Victims {
   }
 };
 
-// Whoever asks for its own end still reads the answer; the others go when what is written to them
-// has been sent.
+// Whoever asks for its own end still reads the answer; the others have seen the end before it is
+// said here, as clients that try a connection before they use it (phpredis) count on.
 std::int64_t kill_all(Call& call, const Victims& victims) {
   std::int64_t found = 0;
   // Inside each(), where a client that goes by itself meanwhile is still there.
@@ -145,7 +145,7 @@ std::int64_t kill_all(Call& call, const Victims& victims) {
     if (!victims.include(client, call)) return;
     ++found;
     client.close_after_reply = true;
-    if (&client != &call.client && client.link != nullptr) client.link->close_soon();
+    if (&client != &call.client && client.link != nullptr) client.link->cut_off();
   });
   return found;
 }

@@ -18,14 +18,14 @@ struct Command;
 class Transaction;
 class Work;
 
-// The connection behind a client. Every call may come from any thread and only posts to the
-// client's own loop.
+// The connection behind a client. Every call may come from any thread.
 class Link {
  public:
   virtual ~Link() = default;
-  // Close when what is already written has been sent.
-  virtual void close_soon() = 0;
-  // Look at the client again: a pause has ended or a wait is over.
+  // The other side sees the end at once; the rest is for the client's own loop. Only inside
+  // ClientRegistry::each().
+  virtual void cut_off() = 0;
+  // The client's own loop looks at it again: a pause has ended or a wait is over.
   virtual void resume() = 0;
   // Bytes in the client's protocol that belong to no request (MONITOR lines, pushes).
   virtual void push(std::string bytes) = 0;

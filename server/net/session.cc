@@ -256,11 +256,11 @@ void Session::tend(std::int64_t now_ms) {
   if (may_time_out && now_ms - client_.active_ms > idle_s * 1000) close();
 }
 
-void Session::close_soon() {
-  loop_.post_to(id(), [](Session& session) {
-    session.close_when_sent();
-    session.flush();
-  });
+// client_.socket is the connection still: close() leaves the registry, under whose lock we are,
+// before it closes.
+void Session::cut_off() {
+  ::shutdown(client_.socket, SHUT_RDWR);
+  loop_.post_to(id(), [](Session& session) { session.close(); });
 }
 
 void Session::resume() {

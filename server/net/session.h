@@ -12,7 +12,8 @@
 // depth costs bounded memory.
 // Must hold: views in the batch point into input_, which is not touched before the batch is run to
 // its end.
-// Thread: loop. close_soon(), resume() and push() may come from any thread: they only post.
+// Thread: loop. cut_off(), resume() and push() may come from any thread: they only post, and
+// cut_off() ends the connection first.
 #pragma once
 
 #include <cstddef>
@@ -86,7 +87,7 @@ class Session final : public Link {
   void tend(std::int64_t now_ms);
 
   // Link; any thread.
-  void close_soon() override;
+  void cut_off() override;
   void resume() override;
   void push(std::string bytes) override;
 

@@ -14,7 +14,7 @@ namespace {
 
 struct FakeLink final : Link {
   std::vector<std::string> pushed;
-  void close_soon() override {}
+  void cut_off() override {}
   void resume() override {}
   void push(std::string bytes) override { pushed.push_back(std::move(bytes)); }
 };

@@ -12,7 +12,7 @@ namespace {
 
 struct FakeLink final : Link {
   int resumed = 0;
-  void close_soon() override {}
+  void cut_off() override {}
   void resume() override { ++resumed; }
   void push(std::string) override {}
 };

@@ -1,6 +1,8 @@
 """Clients that another client ended: from CLIENT KILL's answer on they have no further say, on
-whatever thread they are served.
+whatever thread they are served, and their connections are seen to have ended.
 """
+
+import select
 
 import pytest
 
@@ -19,6 +21,7 @@ def test_a_killed_client_has_no_further_say(server):
                 number = victim.ask("CLIENT", "ID")
                 hog.send(packed("KEYS", "*") * PIPELINED)
                 assert killer.ask("CLIENT", "KILL", "ID", number) == 1
+                assert select.select([victim.socket], [], [], 0)[0] == [victim.socket]
                 with pytest.raises((Closed, ConnectionError)):
                     victim.ask("GET", "k")
                 for _ in range(PIPELINED):
