@@ -17,6 +17,7 @@
 #include "server/net/loop.h"
 #include "server/options.h"
 #include "storage/clock.h"
+#include "storage/reaper.h"
 
 namespace larder::server {
 
@@ -39,6 +40,7 @@ class Server final : public ServerControl {
   Options& options_;
   Log& log_;
   storage::RealClock clock_;
+  storage::Reaper reaper_;  // ends after everything that holds blobs
   Engine engine_;
   std::vector<std::unique_ptr<net::Loop>> loops_;
   std::unique_ptr<net::Listener> listener_;

@@ -5,6 +5,7 @@
 
 #include "storage/ensure.h"
 #include "storage/memory.h"
+#include "storage/reaper.h"
 
 namespace larder::storage {
 
@@ -22,8 +23,9 @@ Blob* Blob::copy_of(std::string_view bytes, std::size_t capacity_bytes) {
 void Blob::drop() {
   // acq_rel: the last to leave must see what the others did with the bytes before it frees them.
   if (holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    const std::size_t size_bytes = sizeof(Blob) + capacity_;
     this->~Blob();
-    release(this);
+    Reaper::free(this, size_bytes);
   }
 }
 

@@ -3,6 +3,7 @@
 // Strings from kPinnedBytes on live here, so that a reply can be written to the socket from where
 // the value lies: the output buffer takes a hold, the shard's lock is dropped, and an overwrite
 // meanwhile only drops the store's own hold.
+// A large one is freed by the reaper, not by whoever drops it last.
 // Must hold: the bytes of a blob with more than one holder are never changed (a writer copies
 // first).
 // Thread: the count is atomic; the bytes belong to the shard's holder while the count is one.

@@ -7,7 +7,7 @@
 
 What is checked, in storage/, protocol/, server/ and tests/ (C++ files only):
   includes    storage sees the standard library and fmt (mutex.cc also the system's futex, region.cc
-              its pages);
+              its pages, reaper.cc both);
               protocol the standard library and fmt; server sees both rooms.
               Asio enters by server/net/asio.h only, CLI11 by server/command_line.cc only, Lua and
               msgpack stay in server/scripting/. Inside server: engine sees neither commands nor net,
@@ -58,8 +58,9 @@ OUTSIDE = (
     (r"httplib\.h$", r"server/web/"),
     (r"openssl/", r"server/net/tls|server/scripting/"),
     (r"doctest/", r"tests/"),
-    (r"(linux/futex|sys/syscall|unistd)\.h$", r"storage/mutex\.cc$|server/|tests/"),
-    (r"sys/mman\.h$", r"storage/region\.cc$|server/|tests/"),
+    (r"(linux/futex|sys/syscall|unistd)\.h$", r"storage/(mutex|reaper)\.cc$|server/|tests/"),
+    (r"sys/resource\.h$", r"storage/reaper\.cc$|server/|tests/"),
+    (r"sys/mman\.h$", r"storage/(region|reaper)\.cc$|server/|tests/"),
     (r"[a-z_0-9/]+\.h$", r"server/|tests/"),  # the operating system
 )
 
