@@ -1,44 +1,95 @@
 #include "server/upkeep.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "server/engine/lane.h"
 #include "server/engine/pause.h"
 #include "server/engine/services.h"
+#include "server/engine/ticks.h"
 #include "server/metrics/vitals.h"
 #include "storage/store.h"
 
 namespace larder::server {
 namespace {
 
-// Names of the timer wheel that one hold of a shard looks at: about 20 microseconds.
-constexpr std::size_t kNamesPerHold = 128;
-// Holds per shard and tick: with 10 ms ticks and 32 shards a loop drops up to 1.6 million keys a
-// second.
-constexpr int kHoldsPerTick = 4;
-// Buckets of flushed tables freed per tick: about a millisecond.
-constexpr std::size_t kBurialsPerTick = 2000;
+// Names of the timer wheel that one hold of a shard looks at: some 20 microseconds where every one
+// of them has expired.
+constexpr std::size_t kNamesPerHold = 64;
+// Buckets of flushed tables freed in one step: some 30 microseconds.
+constexpr std::size_t kBurialsPerStep = 32;
+
+// What each kind of work may take of one tick. All of them together stay below the third of a
+// millisecond.
+constexpr std::uint64_t kSliceUs = 100;
+// A tick that comes late, since the loop is busy with its clients, may take this share of the time
+// that went by instead, or memory would come back the slower the more is written.
+constexpr std::uint64_t kLateShare = 16;
+constexpr std::uint64_t kLongestSliceUs = 1000;
+
+// How long one kind of work goes on.
+class Slice {
+ public:
+  explicit Slice(std::uint64_t us) : us_(us) {}
+  bool is_over() const { return microseconds_of(ticks_now() - begin_) >= us_; }
+
+ private:
+  std::uint64_t begin_ = ticks_now();
+  std::uint64_t us_;
+};
 
 }  // namespace
 
 bool Upkeep::tick(Lane& lane) {
   const std::int64_t now_ms = lane.now_us / 1000;
-  const std::size_t lanes = services_.lanes.size();
-  bool more = false;
-  for (std::size_t shard = lane.index; shard < services_.store.shard_count(); shard += lanes) {
-    int holds = 0;
-    while (services_.store.drop_expired(shard, now_ms, kNamesPerHold) == kNamesPerHold) {
-      if (++holds == kHoldsPerTick) {
-        more = true;
-        break;
-      }
-    }
-  }
-  if (services_.store.bury(kBurialsPerTick)) more = true;
+  const std::uint64_t ticks = ticks_now();
+  const std::uint64_t since_us = microseconds_of(ticks - std::exchange(lane.tended_ticks, ticks));
+  const std::uint64_t slice_us =
+      lane.is_behind ? std::clamp(since_us / kLateShare, kSliceUs, kLongestSliceUs) : kSliceUs;
+  const bool expires = expire(lane, now_ms, slice_us);
+  const bool buries = bury(slice_us);
+  const bool evicts = evict(now_ms, slice_us);
   // One of them keeps the sums, and wakes who was paused.
   if (lane.index == 0) {
     services_.vitals.tick(services_);
     services_.pause.wake_if_over(now_ms);
   }
-  return more;
+  lane.is_behind = expires || buries || evicts;
+  return lane.is_behind;
+}
+
+// One hold a shard, and the next; a shard that has no more is passed over. Where the slice ended,
+// the next one begins.
+bool Upkeep::expire(Lane& lane, std::int64_t now_ms, std::uint64_t slice_us) {
+  storage::Store& store = services_.store;
+  const std::size_t lanes = services_.lanes.size();
+  const std::size_t shards = (store.shard_count() + lanes - 1 - lane.index) / lanes;
+  const Slice slice(slice_us);
+  for (std::size_t done = 0; done < shards;) {
+    if (lane.next_shard >= shards) lane.next_shard = 0;
+    const std::size_t shard = lane.index + lane.next_shard * lanes;
+    const bool has_more = store.drop_expired(shard, now_ms, kNamesPerHold) == kNamesPerHold;
+    done = has_more ? 0 : done + 1;
+    ++lane.next_shard;
+    if (has_more && slice.is_over()) return true;
+  }
+  return false;
+}
+
+bool Upkeep::bury(std::uint64_t slice_us) {
+  const Slice slice(slice_us);
+  while (services_.store.bury(kBurialsPerStep)) {
+    if (slice.is_over()) return true;
+  }
+  return false;
+}
+
+bool Upkeep::evict(std::int64_t now_ms, std::uint64_t slice_us) {
+  const Slice slice(slice_us);
+  while (services_.store.evict_some(now_ms) == storage::Store::Limit::behind) {
+    if (slice.is_over()) return true;
+  }
+  return false;
 }
 
 void Upkeep::finish(Lane& lane) {

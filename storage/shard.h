@@ -39,6 +39,7 @@ struct ShardCounters {
   std::uint64_t expired = 0;
   std::uint64_t evicted = 0;
   std::uint64_t changes = 0;
+  std::uint64_t longest_hold_ticks = 0;  // of its lock; see Store
 };
 
 class Shard {

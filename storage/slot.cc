@@ -5,6 +5,7 @@
 
 #include "storage/ensure.h"
 #include "storage/shard.h"
+#include "storage/ticks.h"
 
 namespace larder::storage {
 namespace {
@@ -62,6 +63,7 @@ void Slot::set_bytes(std::string_view bytes, Deadline deadline) {
   if (deadline.has_passed(now_ms_)) return static_cast<void>(erase());
   if (const auto integer = strict_integer(bytes)) return set_integer(*integer, deadline);
   if (bytes.size() >= kPinnedBytes) {
+    const LongestTimer timer(shard_.counters.longest_hold_ticks);
     Entry* newer = Entry::make(key_.bytes, {Type::string, Encoding::blob, deadline, 8});
     newer->store_blob(Blob::copy_of(bytes));
     return put(newer);
@@ -107,6 +109,7 @@ Result<std::size_t> Slot::set_range(std::size_t offset, std::string_view bytes,
 // and has the room.
 Result<std::size_t> Slot::edit(std::size_t offset, std::string_view bytes, std::size_t max_bytes) {
   if (offset > max_bytes || bytes.size() > max_bytes - offset) return Outcome::too_large;
+  const LongestTimer timer(shard_.counters.longest_hold_ticks);
   Bytes::Digits digits;
   const std::string_view before = entry_ == nullptr ? std::string_view("")
                                                     : Value(*entry_).bytes().text(digits);

@@ -42,42 +42,94 @@ Store::~Store() = default;
 void Store::set_limit(std::size_t limit_bytes, const EvictionRules& rules) {
   limit_bytes_ = limit_bytes;
   rules_.eviction = rules;
+  // What a shard has not told yet is not taken for growth later.
+  for (auto& cell : cells_) {
+    const MutexLock lock(cell->mutex);
+    publish_all(*cell);
+  }
+  ceiling_bytes_.store(std::max(limit_bytes, used_bytes()), std::memory_order_relaxed);
+}
+
+// To what is used now, or to the limit. Answers where it is.
+std::size_t Store::lower_ceiling() {
+  const std::size_t wanted = std::max(limit_bytes_, used_bytes());
+  std::size_t ceiling = ceiling_bytes_.load(std::memory_order_relaxed);
+  while (wanted < ceiling) {
+    if (ceiling_bytes_.compare_exchange_weak(ceiling, wanted, std::memory_order_relaxed)) {
+      return wanted;
+    }
+  }
+  return ceiling;
 }
 
 // From the shards in turn, a few keys each: the hash spreads keys and bytes evenly, so no shard
 // needs looking for.
-bool Store::evict_to_limit(std::int64_t now_ms) {
-  constexpr int kKeysPerHold = 4;
-  std::size_t fruitless = 0;
-  while (used_bytes() > limit_bytes_) {
-    if (fruitless == cells_.size()) return false;
-    const std::size_t hand = evict_hand_.fetch_add(1, std::memory_order_relaxed);
-    Cell& cell = *cells_[hand & (cells_.size() - 1)];
-    const MutexLock lock(cell.mutex);
-    bool evicted = false;
-    for (int i = 0; i < kKeysPerHold && used_bytes() > limit_bytes_; ++i) {
-      if (!cell.shard.evict_one(now_ms)) break;
-      evicted = true;
-      publish(cell);
-    }
-    // The steps too small to be told one by one are told when the hold ends, or the limit could
-    // never be reached.
-    const auto rest = static_cast<std::ptrdiff_t>(cell.shard.used_bytes()) -
-                      static_cast<std::ptrdiff_t>(cell.published_bytes);
-    cell.published_bytes = cell.shard.used_bytes();
-    used_bytes_.fetch_add(rest, std::memory_order_relaxed);
-    fruitless = evicted ? 0 : fruitless + 1;
+Store::Evicted Store::evict_from_next_shard(std::int64_t now_ms) {
+  constexpr std::size_t kKeysPerHold = 4;
+  const std::size_t hand = evict_hand_.fetch_add(1, std::memory_order_relaxed);
+  Cell& cell = *cells_[hand & (cells_.size() - 1)];
+  const MutexLock lock(cell.mutex);
+  const LongestTimer timer(cell.shard.counters.longest_hold_ticks);
+  const std::size_t before = cell.shard.used_bytes();
+  Evicted evicted;
+  while (evicted.keys < kKeysPerHold && used_bytes() > limit_bytes_) {
+    if (!cell.shard.evict_one(now_ms)) break;
+    ++evicted.keys;
+    publish(cell);
   }
+  // The steps too small to be told one by one are told when the hold ends, or the limit could never
+  // be reached.
+  publish_all(cell);
+  evicted.bytes = before - std::min(before, cell.shard.used_bytes());
+  return evicted;
+}
+
+bool Store::evict_for_command(std::int64_t now_ms) {
+  if (rules_.eviction.policy == Policy::noeviction) return false;
+  const std::size_t ceiling = lower_ceiling();
+  const std::size_t overdraft = limit_bytes_ / kOverdraftShare;
+  Evicted sum;
+  std::size_t fruitless = 0;
+  for (;;) {
+    const std::size_t used = used_bytes();
+    if (used <= limit_bytes_) break;
+    const bool did_its_part = sum.keys >= kBacklogKeys || sum.bytes >= kBacklogBytes;
+    if (did_its_part && used <= ceiling) break;
+    if (sum.keys >= kGrowthKeys && used <= ceiling + overdraft) break;
+    const Evicted evicted = evict_from_next_shard(now_ms);
+    sum.keys += evicted.keys;
+    sum.bytes += evicted.bytes;
+    fruitless = evicted.keys != 0 ? 0 : fruitless + 1;
+    if (fruitless == cells_.size()) return used_bytes() <= limit_bytes_;
+  }
+  lower_ceiling();
   return true;
+}
+
+Store::Limit Store::evict_some(std::int64_t now_ms) {
+  if (limit_bytes_ == 0) return Limit::kept;
+  const std::size_t ceiling = lower_ceiling();
+  if (ceiling == limit_bytes_ && used_bytes() <= limit_bytes_) return Limit::kept;
+  if (rules_.eviction.policy == Policy::noeviction) return Limit::out_of_reach;
+  std::size_t fruitless = 0;
+  while (used_bytes() > limit_bytes_ && fruitless < cells_.size()) {
+    if (evict_from_next_shard(now_ms).keys != 0) break;
+    ++fruitless;
+  }
+  lower_ceiling();
+  if (used_bytes() <= limit_bytes_) return Limit::kept;
+  return fruitless == cells_.size() ? Limit::out_of_reach : Limit::behind;
 }
 
 void Store::flush(std::uint32_t db) {
   for (auto& cell : cells_) {
     const MutexLock lock(cell->mutex);
+    const LongestTimer timer(cell->shard.counters.longest_hold_ticks);
     std::unique_ptr<Shard::Database> grave = cell->shard.take_database(db);
     publish(*cell);
     if (!grave) continue;
     const MutexLock graves(graves_mutex_);
+    buried_keys_.fetch_add(grave->table.size(), std::memory_order_relaxed);
     graves_.push_back(std::move(grave));
     has_graves_.store(true, std::memory_order_relaxed);
   }
@@ -90,6 +142,7 @@ void Store::flush_all() {
 void Store::swap(std::uint32_t a, std::uint32_t b) {
   for (auto& cell : cells_) {
     const MutexLock lock(cell->mutex);
+    const LongestTimer timer(cell->shard.counters.longest_hold_ticks);
     cell->shard.swap_databases(a, b);
   }
 }
@@ -113,6 +166,8 @@ StoreStatistics Store::statistics() {
     sum.counters.expired += shard.counters.expired;
     sum.counters.evicted += shard.counters.evicted;
     sum.counters.changes += shard.counters.changes;
+    sum.counters.longest_hold_ticks =
+        std::max(sum.counters.longest_hold_ticks, shard.counters.longest_hold_ticks);
     sum.used_bytes += shard.used_bytes();
     for (std::uint32_t db = 0; db < rules_.databases; ++db) {
       const Shard::Database* there = shard.database(db);
@@ -196,6 +251,7 @@ void Store::prefetch(std::span<const Fetch> fetches) const {
 std::size_t Store::drop_expired(std::size_t shard, std::int64_t now_ms, std::size_t budget) {
   Cell& cell = *cells_[shard];
   const MutexLock lock(cell.mutex);
+  const LongestTimer timer(cell.shard.counters.longest_hold_ticks);
   const std::size_t visited = cell.shard.drop_expired(now_ms, budget);
   publish(cell);
   return visited;
@@ -212,9 +268,14 @@ bool Store::bury(std::size_t budget_buckets) {
   }
   const std::size_t end =
       std::min(grave->table.bucket_count(), grave->emptied_buckets + budget_buckets);
+  std::size_t freed = 0;
   for (; grave->emptied_buckets < end; ++grave->emptied_buckets) {
-    grave->table.each_in_bucket(grave->emptied_buckets, [](Entry* entry) { entry->destroy(); });
+    grave->table.each_in_bucket(grave->emptied_buckets, [&freed](Entry* entry) {
+      entry->destroy();
+      ++freed;
+    });
   }
+  buried_keys_.fetch_sub(freed, std::memory_order_relaxed);
   const bool is_empty = grave->emptied_buckets == grave->table.bucket_count();
   if (is_empty) grave.reset();
   const MutexLock lock(graves_mutex_);
@@ -246,10 +307,17 @@ Hold::Hold(Store& store, std::span<const Key> keys, const HeldShards* outer) : s
     ours_.push_back(static_cast<std::uint32_t>(shard));
   }
   std::sort(ours_.begin(), ours_.end());
-  for (const std::uint32_t shard : ours_) store_.cell(shard).mutex.lock();
+  for (const std::uint32_t shard : ours_) {
+    store_.cell(shard).mutex.lock();
+    if (since_ticks_ == 0) since_ticks_ = ticks_now();
+  }
 }
 
 Hold::~Hold() {
+  if (!ours_.empty()) {
+    std::uint64_t& longest = store_.cell(ours_.front()).shard.counters.longest_hold_ticks;
+    longest = std::max(longest, ticks_now() - since_ticks_);
+  }
   for (const std::uint32_t shard : ours_) {
     Cell& cell = store_.cell(shard);
     store_.publish(cell);

@@ -2,6 +2,22 @@
 // time to time. The only file with shard locks (with keyspace.h, which takes them through
 // LockUnlessHeld and Hold).
 //
+// The memory limit. A command that may grow evicts what the ones before it have added, so the store
+// stays at its limit however fast it is written to. When the limit is lowered, or one command adds
+// far more than its successor may evict, the store is above it for a while:
+//
+//   used    |------------------------------------|      writes go on, as in Redis
+//   ceiling |---------------------------------|         growth above it is evicted by commands
+//   limit   |--------------|                            the way down is upkeep's: evict_some()
+//
+// The ceiling follows `used` down and never rises, so writers cannot hold the store up. Evicting
+// all of it at once (2.5 M keys took 6.5 s) would stop the loop that happens to come first.
+//
+// The longest hold of a shard's lock is kept, as a metric. Timed is what may take long: several
+// shards at once, steps of upkeep and of scans, flushes and swaps, and strings of kPinnedBytes or
+// more that are copied. Everything else is one visit of one key: a probe, a bucket that splits, and
+// at most kPinnedBytes copied. So a GET reads no clock.
+//
 // A key's shard is the top bits of its hash. Lock order: shards by rising index; no other lock is
 // taken below one.
 // Thread: any; each function says whether every loop must be held off (alone).
@@ -22,6 +38,7 @@
 #include "storage/hash.h"
 #include "storage/mutex.h"
 #include "storage/shard.h"
+#include "storage/ticks.h"
 #include "storage/value.h"
 
 namespace larder::storage {
@@ -92,12 +109,16 @@ class Store {
   void set_limit(std::size_t limit_bytes, const EvictionRules& rules);
   std::size_t limit_bytes() const { return limit_bytes_; }
   const EvictionRules& eviction_rules() const { return rules_.eviction; }
-  // Brings the store below its limit if the policy lets it. False: still above. No shard may be
-  // held by the caller.
+  // Before a command that may grow: evicts at least what was added since the last one did, and a
+  // little of what the limit was lowered by; the rest is for evict_some(). False: the store is
+  // above its limit and no key may go. No shard may be held by the caller.
   bool make_room(std::int64_t now_ms) {
     if (limit_bytes_ == 0 || used_bytes() <= limit_bytes_) return true;
-    return evict_to_limit(now_ms);
+    return evict_for_command(now_ms);
   }
+  // A small step towards the limit, for upkeep. No shard may be held by the caller.
+  enum class Limit : std::uint8_t { kept, behind, out_of_reach };
+  Limit evict_some(std::int64_t now_ms);
   // Entries, tables and wheels, in bytes, as published: behind the truth by at most a few KiB per
   // shard.
   std::size_t used_bytes() const {
@@ -109,9 +130,7 @@ class Store {
     const auto grown = static_cast<std::ptrdiff_t>(cell.shard.used_bytes()) -
                        static_cast<std::ptrdiff_t>(cell.published_bytes);
     if (grown < kPublishStepBytes && grown > -kPublishStepBytes) return;
-    cell.published_bytes = cell.shard.used_bytes();
-    // Relaxed: a sum, no other memory hangs on it.
-    used_bytes_.fetch_add(grown, std::memory_order_relaxed);
+    publish_all(cell);
   }
 
   // Everything of a database, or all of them. Alone. The memory is given back in steps by bury().
@@ -145,6 +164,8 @@ class Store {
   std::size_t drop_expired(std::size_t shard, std::int64_t now_ms, std::size_t budget);
   // Frees some of what was flushed; false when nothing is left to free.
   bool bury(std::size_t budget_buckets);
+  // Keys that were flushed and are not freed yet.
+  std::size_t buried_keys() const { return buried_keys_.load(std::memory_order_relaxed); }
 
   // WATCH: the flag is raised when the key changes. An expired key is dropped first, so that it
   // counts as absent.
@@ -158,18 +179,45 @@ class Store {
   // Buckets that one hold of a shard's lock walks in a scan.
   static constexpr std::size_t kBucketsPerHold = 32;
 
-  bool evict_to_limit(std::int64_t now_ms);
+  // What one command evicts at the most while the store is above its limit because the limit was
+  // lowered: some 20 microseconds' worth.
+  static constexpr std::size_t kBacklogKeys = 8;
+  static constexpr std::size_t kBacklogBytes = std::size_t{1} << 20;
+  // The same, for what other commands have added: a fraction of a millisecond.
+  static constexpr std::size_t kGrowthKeys = 128;
+  // What commands have added beyond this share of the limit is evicted by them, however long it
+  // takes: rather a slow write than a process that the kernel kills.
+  static constexpr std::size_t kOverdraftShare = 16;
+
+  struct Evicted {
+    std::size_t keys = 0;
+    std::size_t bytes = 0;
+  };
+  void publish_all(Cell& cell) {
+    const auto grown = static_cast<std::ptrdiff_t>(cell.shard.used_bytes()) -
+                       static_cast<std::ptrdiff_t>(cell.published_bytes);
+    cell.published_bytes = cell.shard.used_bytes();
+    // Relaxed: a sum, no other memory hangs on it.
+    used_bytes_.fetch_add(grown, std::memory_order_relaxed);
+  }
+  Evicted evict_from_next_shard(std::int64_t now_ms);
+  bool evict_for_command(std::int64_t now_ms);
+  std::size_t lower_ceiling();
 
   ShardRules rules_;
   int shard_shift_;
   std::vector<std::unique_ptr<Cell>> cells_;
   std::size_t limit_bytes_ = 0;
+  // What the store may take while it is on its way down to a lowered limit: it only ever falls.
+  // Relaxed, as used_bytes_: a reader that is behind evicts a key less or more.
+  std::atomic<std::size_t> ceiling_bytes_{0};
   std::atomic<std::uint64_t> chance_;
   alignas(64) std::atomic<std::ptrdiff_t> used_bytes_{0};
   std::atomic<std::size_t> evict_hand_{0};
   Mutex graves_mutex_;
   std::vector<std::unique_ptr<Shard::Database>> graves_ GUARDED_BY(graves_mutex_);
   std::atomic<bool> has_graves_{false};
+  std::atomic<std::size_t> buried_keys_{0};
 };
 
 // A shard's lock for the length of a visit, unless the caller holds it already.
@@ -211,6 +259,7 @@ class Hold {
   Store& store_;
   HeldShards held_;                  // the outer ones too
   std::vector<std::uint32_t> ours_;  // rising
+  std::uint64_t since_ticks_ = 0;    // the first of them is held
 };
 
 template <class Visitor>
@@ -225,6 +274,7 @@ std::uint64_t Store::scan(std::uint32_t db, std::uint64_t cursor, std::size_t co
   while (shard < shards) {
     Cell& cell = *cells_[shard];
     const LockUnlessHeld lock(*this, cell, held != nullptr && held->has(shard));
+    const LongestTimer timer(cell.shard.counters.longest_hold_ticks);
     const Shard::Database* database = cell.shard.database(db);
     std::size_t in_this_hold = 0;
     while (database != nullptr && database->table.size() != 0) {

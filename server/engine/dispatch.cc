@@ -123,10 +123,10 @@ bool Dispatcher::may(const Asked& asked, Flag flag) const {
   return false;
 }
 
-// Every command makes room first, as Redis does; only those that may need memory are refused when
-// there is none.
+// Who may need memory makes room first, and is refused when there is none; the others leave it to
+// them and to upkeep.
 bool Dispatcher::has_memory(Asked& asked) {
-  if (!is_out_of_memory(asked.now_ms()) || !may(asked, Flag::may_grow)) return true;
+  if (!may(asked, Flag::may_grow) || !is_out_of_memory(asked.now_ms())) return true;
   refuse(asked, errors::oom);
   return false;
 }

@@ -94,6 +94,11 @@ class alignas(64) Lane {
   bool is_inside = false;   // this lane has entered the turnstile
   bool is_alone = false;    // this lane has closed the turnstile
 
+  // Upkeep's: when it last ticked, whether it left work over, and whose turn it is.
+  std::uint64_t tended_ticks = 0;
+  bool is_behind = false;
+  std::size_t next_shard = 0;
+
   // Error replies by code word ("ERR", "WRONGTYPE"), for INFO errorstats. Read only while the lanes
   // stand still.
   std::unordered_map<std::string, std::uint64_t> errors_by_code;

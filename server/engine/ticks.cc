@@ -1,5 +1,7 @@
 #include "server/engine/ticks.h"
 
+#include <chrono>
+
 namespace larder::server {
 namespace {
 

@@ -19,6 +19,7 @@
 #include "server/options.h"
 #include "server/scripting/scripts.h"
 #include "server/version.h"
+#include "storage/reaper.h"
 #include "storage/store.h"
 
 namespace larder::server {
@@ -141,6 +142,8 @@ void scripts_memory(const Services& services, Page& page) {
 }
 
 // used_memory is what we account for: the heap at start, keys, tables, buffers of clients, scripts.
+// It falls when a key goes; large values and flushed keys are freed a little later, and are counted
+// in lazyfree_pending_objects until then.
 // What the process takes besides (code, stacks, the allocator's waste) shows in used_memory_rss,
 // and their ratio in mem_fragmentation_ratio.
 void memory(const Services& services, Page& page) {
@@ -178,7 +181,9 @@ void memory(const Services& services, Page& page) {
   page.line("mem_aof_buffer:0");
   page.line("mem_allocator:libc");
   page.line("active_defrag_running:0");
-  page.line("lazyfree_pending_objects:0");
+  const storage::Reaper::Counts reaped = storage::Reaper::counts();
+  page.line("lazyfree_pending_objects:{}", reaped.waiting + services.store.buried_keys());
+  page.line("lazyfreed_objects:{}", reaped.freed);
 }
 
 void persistence(const Services& services, Page& page) {
@@ -246,6 +251,7 @@ void stats(const Services& services, Page& page) {
   page.line("total_error_replies:{}", sum(services, &LaneCounters::error_replies));
   page.line("protocol_errors:{}", sum(services, &LaneCounters::protocol_errors));
   page.line("auth_failures:{}", sum(services, &LaneCounters::auth_failures));
+  page.line("shard_lock_longest_hold_usec:{}", microseconds_of(keys.longest_hold_ticks));
 }
 
 void replication(const Services& services, Page& page) {
@@ -397,6 +403,7 @@ void reset_statistics(Services& services) {
     lane.errors_by_code.clear();
   }
   services.store.reset_counters();
+  storage::Reaper::reset_counts();
   services.vitals.reset();
 }
 

@@ -261,7 +261,8 @@ void Loop::serve_while_busy() {
 }
 
 void Loop::wait_for_tick() {
-  timer_.expires_after(std::chrono::milliseconds(Upkeep::kTickMs));
+  timer_.expires_after(lane_.is_behind ? std::chrono::microseconds(Upkeep::kBusyPauseUs)
+                                       : std::chrono::milliseconds(Upkeep::kTickMs));
   timer_.async_wait([this](asio::error_code error) {
     if (error || is_stopping_) return;
     if (!is_serving_) tick();

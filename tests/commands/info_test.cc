@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "tests/support/larder.h"
 
@@ -129,4 +131,42 @@ TEST_CASE("INFO is verbatim text in RESP3") {
   larder("HELLO 3");
   CHECK(larder.bytes_of({"INFO", "cluster"}) ==
         "=34\r\ntxt:# Cluster\r\ncluster_enabled:0\r\n\r\n");
+}
+
+TEST_CASE("the longest hold of a shard's lock is a metric that RESETSTAT begins anew") {
+  Larder larder;
+  std::vector<std::string> words = {"MSET"};
+  for (int i = 0; i < 20'000; ++i) {
+    words.push_back("key:" + std::to_string(i));
+    words.push_back("value");
+  }
+  CHECK(larder.say(words) == "OK");
+  CHECK(std::stoull(field(larder, "shard_lock_longest_hold_usec").value()) > 0);
+  CHECK(larder("CONFIG RESETSTAT") == "OK");
+  CHECK(field(larder, "shard_lock_longest_hold_usec") == "0");
+}
+
+TEST_CASE("flushed keys are pending until upkeep has freed them") {
+  Larder larder;
+  for (int i = 0; i < 100; ++i) larder("SET key:" + std::to_string(i) + " value");
+  CHECK(larder("FLUSHALL") == "OK");
+  CHECK(field(larder, "lazyfree_pending_objects") == "100");
+  larder.advance(10ms);
+  CHECK(field(larder, "lazyfree_pending_objects") == "0");
+}
+
+TEST_CASE("a lowered memory limit is reached by upkeep; nobody is refused or waits meanwhile") {
+  Larder larder;
+  for (int i = 0; i < 5000; ++i) {
+    larder("SET key:" + std::to_string(i) + " " + std::string(100, 'v'));
+  }
+  const std::size_t limit = larder.engine().store().used_bytes() / 2;
+  CHECK(larder("CONFIG SET maxmemory " + std::to_string(limit)) == "OK");
+  CHECK(larder("GET key:1") == std::string(100, 'v'));
+  CHECK(field(larder, "evicted_keys") == "0");
+  CHECK(larder("SET another value") == "OK");
+  CHECK(std::stoull(field(larder, "evicted_keys").value()) < 32);
+  larder.advance(10ms);
+  CHECK(larder.engine().store().used_bytes() <= limit);
+  CHECK(larder("SET another value") == "OK");
 }

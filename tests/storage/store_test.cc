@@ -42,6 +42,14 @@ struct Rack {
     rules.policy = policy;
     store.set_limit(bytes, rules);
   }
+  // As the ticks of upkeep do; answers where that ends.
+  Store::Limit evict_all() {
+    for (;;) {
+      const Store::Limit limit = store.evict_some(now_ms);
+      if (limit != Store::Limit::behind) return limit;
+    }
+  }
+  std::uint64_t evicted() { return store.statistics().counters.evicted; }
   // Whether a watched key was raised by an act.
   template <class Act>
   bool raises(std::string_view name, Act&& act, std::uint32_t db = 0) {
@@ -85,7 +93,8 @@ TEST_CASE("every policy that may brings the store below its limit, and no furthe
     rack.fill(5000, 0, Deadline::at(kNow + 100'000));
     const std::size_t limit = rack.store.used_bytes() * 3 / 4;
     rack.limit(limit, *policy_named(name));
-    REQUIRE(rack.store.make_room(kNow));
+    REQUIRE(rack.evict_all() == Store::Limit::kept);
+    CHECK(rack.store.make_room(kNow));
     CHECK(rack.store.used_bytes() <= limit);
     CHECK(rack.store.used_bytes() > limit - 64 * 1024);
     CHECK(rack.store.size(0) + rack.store.statistics().counters.evicted == 5000);
@@ -97,6 +106,7 @@ TEST_CASE("a volatile policy without deadlines finds no room and takes nothing")
   rack.fill(3000);
   rack.limit(rack.store.used_bytes() / 2, Policy::volatile_lru);
   CHECK_FALSE(rack.store.make_room(kNow));
+  CHECK(rack.evict_all() == Store::Limit::out_of_reach);
   CHECK(rack.store.size(0) == 3000);
 }
 
@@ -104,8 +114,79 @@ TEST_CASE("a limit that not even an empty store keeps is answered with no") {
   Rack rack;
   rack.fill(3000);
   rack.limit(1, Policy::allkeys_lru);
-  CHECK_FALSE(rack.store.make_room(kNow));
+  while (rack.store.make_room(kNow)) REQUIRE(rack.store.size(0) > 0);
   CHECK(rack.store.size(0) == 0);
+  CHECK(rack.evict_all() == Store::Limit::out_of_reach);
+}
+
+TEST_CASE("a command evicts few keys when the limit was lowered, and steps of upkeep the rest") {
+  Rack rack;
+  rack.fill(5000);
+  const std::size_t limit = rack.store.used_bytes() / 2;
+  rack.limit(limit, Policy::allkeys_lru);
+  for (std::uint64_t calls = 1; calls <= 20; ++calls) {
+    REQUIRE(rack.store.make_room(kNow));
+    CHECK(rack.evicted() >= calls);
+    // What the shards had not told yet of their growth is paid for too.
+    CHECK(rack.evicted() <= calls * 16 + 4 * 16);
+  }
+  const std::uint64_t before = rack.evicted();
+  CHECK(rack.store.evict_some(kNow) == Store::Limit::behind);
+  CHECK(rack.evicted() > before);
+  CHECK(rack.evicted() <= before + 16);
+  CHECK(rack.evict_all() == Store::Limit::kept);
+  CHECK(rack.store.used_bytes() <= limit);
+}
+
+TEST_CASE("while a lowered limit is not reached yet, writers do not hold the store up") {
+  Rack rack;
+  rack.fill(5000);
+  rack.limit(rack.store.used_bytes() / 2, Policy::allkeys_random);
+  std::size_t used = rack.store.used_bytes();
+  for (int i = 0; i < 50; ++i) {
+    rack.set("large:" + std::to_string(i), 0, Deadline::never(), std::string(6000, 'v'));
+    REQUIRE(rack.store.make_room(kNow));
+    CHECK(rack.store.used_bytes() < used);
+    used = rack.store.used_bytes();
+  }
+}
+
+TEST_CASE("at its limit the store stays there, whatever is written") {
+  for (const std::size_t size : {8, 100, 3000}) {
+    CAPTURE(size);
+    Rack rack;
+    rack.fill(5000);
+    const std::size_t limit = rack.store.used_bytes();
+    rack.limit(limit, Policy::allkeys_random);
+    for (int i = 0; i < 3000; ++i) {
+      rack.set("more:" + std::to_string(i), 0, Deadline::never(), std::string(size, 'v'));
+      REQUIRE(rack.store.make_room(kNow));
+      // A table that grows takes memory for many keys at once; the writes that follow pay for it.
+      REQUIRE(rack.store.used_bytes() <= limit + limit / 16);
+    }
+    REQUIRE(rack.store.make_room(kNow));
+    CHECK(rack.store.used_bytes() <= limit);
+  }
+}
+
+TEST_CASE("one write that is far larger than the keys it drives out is paid for in steps") {
+  Rack rack;
+  rack.fill(20'000);
+  const std::size_t limit = rack.store.used_bytes();
+  rack.limit(limit, Policy::volatile_lru);
+  for (int i = 0; i < 20'000; ++i) {
+    rack.set("key:" + std::to_string(i), 0, Deadline::at(kNow + 100'000), std::string(92, 'v'));
+  }
+  REQUIRE(rack.evict_all() == Store::Limit::kept);
+  const std::uint64_t before = rack.evicted();
+  rack.set("huge", 0, Deadline::never(), std::string(limit / 4, 'v'));
+  REQUIRE(rack.store.make_room(kNow));
+  // No more above the limit than the overdraft that commands may leave to upkeep.
+  CHECK(rack.store.used_bytes() > limit);
+  CHECK(rack.store.used_bytes() <= limit + limit / 16);
+  CHECK(rack.evicted() > before);
+  CHECK(rack.evict_all() == Store::Limit::kept);
+  CHECK(rack.has("huge"));
 }
 
 TEST_CASE("the published total follows the truth within a few KiB a shard") {
