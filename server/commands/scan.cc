@@ -1,20 +1,19 @@
 // SCAN and KEYS: looking at all keys without making anybody wait.
 //
 // Both walk the store by its cursor, kKeysPerStep keys at a time, and let the loop serve its other
-// clients in between. What they find is harvested into chunks of packed bytes, and said when the
-// number is known.
+// clients in between. What they find is harvested into chunks of packed bytes, and said, some
+// chunks a step, when the number is known.
 //
 // SCAN answers one batch. A COUNT larger than a step is walked in several; the batch ends early
 // once it has grown to kBatchBytes, which its contract allows: COUNT is a wish. KEYS walks to the
-// end and answers everything, some chunks a step, up to the size at which the reply would be
-// refused anyway (client-output-buffer-limit).
+// end and answers everything, up to the size at which the reply would be refused anyway
+// (client-output-buffer-limit).
 //
 // Promise: what is there from the first step to the last is found. Keys that come or go meanwhile
 // may be in or out; a key may be found twice if many were deleted meanwhile. Inside EXEC and
 // scripts the steps follow each other at once.
 // Thread: loop.
 #include <algorithm>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,10 +32,11 @@ namespace {
 namespace errors = protocol::errors;
 using storage::Value;
 
-// About a hundred microseconds of walking.
-constexpr std::size_t kKeysPerStep = 1024;
-// Chunks of the reply of KEYS that one step says; about as much work.
-constexpr std::size_t kHarvestsPerStep = 8;
+// Some fifty microseconds of walking.
+constexpr std::size_t kKeysPerStep = 512;
+// Chunks of the reply that one step says: about as much work, most of it to write them to the
+// socket.
+constexpr std::size_t kHarvestsPerStep = 4;
 constexpr std::size_t kDefaultCount = 10;  // Redis's
 // A batch of a SCAN is not asked to be larger.
 constexpr std::size_t kBatchBytes = 4 << 20;
@@ -123,6 +123,7 @@ class ScanWork final : public Work {
       : walk_(cursor, std::move(filter)), left_(count) {}
 
   bool step(Call& call) override {
+    if (walked_) return walk_.say(call.reply, kHarvestsPerStep);
     const std::size_t wanted = std::min(left_, kKeysPerStep);
     // A stretch without keys counts as walked too, or a sparse table would be walked to its end in
     // one batch.
@@ -131,13 +132,14 @@ class ScanWork final : public Work {
     char digits[protocol::kIntegerChars];
     call.reply.array(2);
     call.reply.bulk({digits, protocol::write_unsigned(digits, walk_.cursor())});
-    walk_.say(call.reply, std::numeric_limits<std::size_t>::max());
-    return true;
+    walked_ = true;
+    return walk_.say(call.reply, kHarvestsPerStep);
   }
 
  private:
   Walk walk_;
   std::size_t left_;
+  bool walked_ = false;
 };
 
 class KeysWork final : public Work {
