@@ -74,6 +74,12 @@ class Keyspace {
 
   class Several;
 
+  // Before the visit of keys[i], where all are visited in their order: fetches the next stretch of
+  // them when one begins.
+  void prefetch_ahead(std::span<const Key> keys, std::size_t i) const {
+    if (i % kPrefetched == 0) prefetch(keys.subspan(i));
+  }
+
   // Starts fetching what visits of these keys will read: shard, bucket, entry.
   void prefetch(std::span<const Key> keys) const {
     std::array<Store::Fetch, kPrefetched> fetches;

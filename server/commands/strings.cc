@@ -174,8 +174,9 @@ void mget(Call& call) {
   const std::vector<Key> names = prefetch_keys(call);
   Keyspace::Several several(call.keys, names);
   call.reply.array(names.size());
-  for (const Key& name : names) {
-    several->read(name, [&](const Value* value) {
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (i != 0) several->prefetch_ahead(names, i);
+    several->read(names[i], [&](const Value* value) {
       if (value == nullptr || !value->is_string()) return call.reply.null();
       answer_bytes(call.reply, value->bytes());
     });
@@ -184,6 +185,7 @@ void mget(Call& call) {
 
 void set_pairs(Call& call, Keyspace& held, const std::vector<Key>& names) {
   for (std::size_t i = 0; i < names.size(); ++i) {
+    if (i != 0) held.prefetch_ahead(names, i);
     held.update(names[i],
                 [&](Slot& slot) { slot.set_bytes(call.word(2 + 2 * i), Deadline::never()); });
   }
