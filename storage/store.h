@@ -153,6 +153,16 @@ class Store {
   // Fetches shards, then buckets, then entries, so that the visits that follow find them in the
   // cache.
   void prefetch(std::span<const Fetch> fetches) const;
+  // Its steps for one key, for who spreads them over other work. The entry's step reads the bucket:
+  // it comes when that has had time to arrive.
+  void prefetch_bucket(const Fetch& fetch) const {
+    const Shard::Database* there = cells_[shard_of(fetch.hash)]->shard.database(fetch.db);
+    if (there != nullptr) there->table.prefetch_bucket(fetch.hash);
+  }
+  void prefetch_entry(const Fetch& fetch) const {
+    const Shard::Database* there = cells_[shard_of(fetch.hash)]->shard.database(fetch.db);
+    if (there != nullptr) there->table.prefetch_entry(fetch.hash);
+  }
 
   // See Keyspace::scan. The cursor holds the shard in its low bits, the table's own cursor above.
   template <class Visitor>

@@ -22,7 +22,8 @@ Loop::Loop(Engine& engine, Lane& lane)
       lane_(lane),
       guard_(asio::make_work_guard(context_)),
       readiness_(context_, ::dup(poller_.handle())),
-      timer_(context_) {}
+      timer_(context_),
+      fetch_ahead_(engine.store()) {}
 
 Loop::~Loop() {
   stop();
@@ -153,20 +154,32 @@ bool Loop::collect_ready() {
 
 void Loop::serve(const std::vector<Session*>& sessions) {
   is_serving_ = true;
-  fetches_.clear();
-  for (Session* session : sessions) {
-    if (session->may_have_more()) {
-      session->parse(fetches_);
-    } else {
-      session->receive(fetches_);
+  std::span<Session* const> left = sessions;
+  while (!left.empty()) {
+    const std::span<Session* const> group = receive_group(left);
+    left = left.subspan(group.size());
+    run_batches(group);
+    for (Session* session : group) {
+      session->flush();
+      note_backlog(*session);
     }
   }
-  run_batches(sessions);
-  for (Session* session : sessions) {
-    session->flush();
-    note_backlog(*session);
-  }
   end_serving();
+}
+
+// Reads and parses as many of the sessions as make a group.
+std::span<Session* const> Loop::receive_group(std::span<Session* const> sessions) {
+  fetch_ahead_.clear();
+  std::size_t count = 0;
+  while (count < sessions.size() && fetch_ahead_.size() < kGroupFetches) {
+    Session& session = *sessions[count++];
+    if (session.may_have_more()) {
+      session.parse(fetch_ahead_);
+    } else {
+      session.receive(fetch_ahead_);
+    }
+  }
+  return sessions.first(count);
 }
 
 // Whole requests are left, in the batch or in the buffer, and no event will say so.
@@ -180,9 +193,8 @@ void Loop::end_serving() {
   if (!working_.empty()) post_work();
 }
 
-void Loop::run_batches(const std::vector<Session*>& sessions) {
+void Loop::run_batches(std::span<Session* const> sessions) {
   const LaneVisit visit(engine_.services(), lane_);
-  if (visit.is_inside()) engine_.store().prefetch(fetches_);
   for (Session* session : sessions) {
     running_ = session;
     session->run(!visit.is_inside());
@@ -251,7 +263,7 @@ void Loop::serve_while_busy() {
     if (session == script || session->is_closed()) continue;
     if (std::find(others.begin(), others.end(), session) == others.end()) others.push_back(session);
   }
-  std::vector<storage::Store::Fetch> unused;
+  FetchAhead unused(engine_.store());
   for (Session* session : others) {
     session->receive(unused);
     session->run(true);

@@ -1,16 +1,17 @@
 // A loop: one thread, one io_context, its sessions and its tick.
 //
-// A turn of the loop serves every connection that is ready, in phases, each for all of them before
-// the next:
+// A turn of the loop serves every connection that is ready, a group of them at a time:
 //
-//   read and parse   every session's whole requests, their rows found and their first keys hashed
-//   prefetch         shards, then buckets, then entries of all those keys
-//   run              each session's batch in order, inside the turnstile
+//   read and parse   whole requests, their rows found and their first keys hashed, until a group
+//                    of kGroupFetches is together or nobody is left
+//   run              each session's batch in order, inside the turnstile, keys fetched ahead of it
+//                    (fetch_ahead.h)
 //   write            one gathered write per session
 //
-// With fifty clients that send one command at a time a turn so fetches fifty keys at once, as a
-// pipeline would. Sessions whose buffer holds more whole requests than a batch takes get the next
-// turn together with who is ready then: nobody's pipeline starves the others.
+// With fifty clients that send one command at a time a group so fetches up to fifty keys ahead, as
+// a pipeline would; with deep pipelines a group is a session or two, whose words and replies stay
+// in the nearest caches. Sessions whose buffer holds more whole requests than a batch takes get the
+// next turn together with who is ready then: nobody's pipeline starves the others.
 //
 // A script that runs for long on this loop calls serve_while_busy() from its instruction hook: the
 // other sessions are read and answered BUSY meanwhile.
@@ -23,6 +24,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -31,6 +33,7 @@
 #include "server/engine/engine.h"
 #include "server/engine/lane.h"
 #include "server/net/asio.h"
+#include "server/net/fetch_ahead.h"
 #include "server/net/poller.h"
 #include "server/net/session.h"
 
@@ -63,6 +66,7 @@ class Loop {
   Engine& engine() { return engine_; }
   Lane& lane() { return lane_; }
   Poller& poller() { return poller_; }
+  FetchAhead& fetch_ahead() { return fetch_ahead_; }
 
   // Any thread: the connection is this loop's from now on.
   void adopt(Newcomer newcomer);
@@ -82,12 +86,16 @@ class Loop {
  private:
   // Turns served before timers and posted work are looked at.
   static constexpr int kTurnsPerWakeUp = 16;
+  // Requests with a key that make a group: enough that its first keys, which are waited for, do not
+  // matter; little enough that words and replies stay in the nearest caches.
+  static constexpr std::size_t kGroupFetches = 128;
 
   void wait_for_sessions();
   void serve_ready();
   bool collect_ready();
   void serve(const std::vector<Session*>& sessions);
-  void run_batches(const std::vector<Session*>& sessions);
+  std::span<Session* const> receive_group(std::span<Session* const> sessions);
+  void run_batches(std::span<Session* const> sessions);
   void post_work();
   void do_work();
   void serve_one(Session& session);
@@ -112,7 +120,7 @@ class Loop {
   std::vector<Session*> ready_;
   std::vector<std::uint64_t> backlog_;  // have more whole requests in their buffers
   std::vector<std::uint64_t> working_;  // have a long work to go on with
-  std::vector<storage::Store::Fetch> fetches_;
+  FetchAhead fetch_ahead_;
   Session* running_ = nullptr;  // whose command runs now
   bool work_is_posted_ = false;
   bool is_serving_ = false;

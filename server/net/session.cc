@@ -77,12 +77,12 @@ bool Session::read_socket() {
   return true;
 }
 
-void Session::receive(std::vector<storage::Store::Fetch>& fetches) {
+void Session::receive(FetchAhead& ahead) {
   if (is_closed() || closing_ || is_held() || has_batch()) return;
-  if (read_socket()) parse(fetches);
+  if (read_socket()) parse(ahead);
 }
 
-void Session::parse(std::vector<storage::Store::Fetch>& fetches) {
+void Session::parse(FetchAhead& ahead) {
   if (is_closed() || closing_ || is_held() || has_batch()) return;
   apply_limits();
   const protocol::RespReader::Result result = reader_.read(input_.unread(), batch_, kMostBatch);
@@ -90,9 +90,10 @@ void Session::parse(std::vector<storage::Store::Fetch>& fetches) {
   may_have_more_ = result.status == protocol::RespReader::Status::batch_full;
   if (result.status == protocol::RespReader::Status::problem) problem_ = reader_.problem();
   Dispatcher& dispatcher = loop_.engine().dispatcher();
+  next_fetch_ = ahead.size();
   for (std::size_t i = 0; i < batch_.size(); ++i) {
     const Prepared& prepared = prepared_.emplace_back(dispatcher.prepare(batch_[i]));
-    if (prepared.first_hash) fetches.push_back({client_.db, *prepared.first_hash});
+    if (prepared.first_hash) ahead.add({client_.db, *prepared.first_hash});
   }
   if (batch_.empty() && problem_.empty()) finish_batch();
 }
@@ -118,6 +119,7 @@ void Session::run_one(bool busy) {
     client_.reply_mode = ReplyMode::on;
     writer_.mute(true);
   }
+  if (!busy && prepared_[i].first_hash) loop_.fetch_ahead().reach(next_fetch_++);
   const Next next = busy ? dispatcher.execute_while_busy(loop_.lane(), client_, words, writer_)
                          : dispatcher.execute(loop_.lane(), client_, words, prepared_[i], writer_);
   if (skips) writer_.mute(client_.reply_mode == ReplyMode::off);

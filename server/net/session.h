@@ -4,8 +4,8 @@
 //   run()       the batch in order, replies into the OutputBuffer; stops when the client must wait
 //   flush()     one gathered write
 //
-// The loop calls the three in this order, each for all ready sessions before the next, so that the
-// keys of all their requests are prefetched together (loop.cc).
+// The loop calls the three in this order, each for a group of ready sessions before the next, so
+// that the keys of all their requests are fetched ahead together (loop.cc).
 //
 // Backpressure: a client that does not read its replies is not read either. Above kPauseOutputBytes
 // unsent, what is left of its batch waits until half of that has gone out; so a pipeline of any
@@ -28,6 +28,7 @@
 #include "protocol/resp_writer.h"
 #include "server/engine/client.h"
 #include "server/engine/dispatch.h"
+#include "server/net/fetch_ahead.h"
 #include "server/net/poller.h"
 
 namespace larder::server {
@@ -44,9 +45,9 @@ inline constexpr std::size_t kPauseOutputBytes = std::size_t{1} << 20;
 inline constexpr std::size_t kFlushOutputBytes = std::size_t{64} << 10;
 // What a client may leave unread before it has signed in.
 inline constexpr std::size_t kUnauthenticatedOutputBytes = std::size_t{64} << 10;
-// Requests parsed ahead of running them: enough to hide memory behind the prefetch, little enough
-// for the cache.
-inline constexpr std::size_t kMostBatch = 64;
+// Requests parsed ahead of running them, and so answered by one write at most: a pipeline of a
+// hundred is one batch, and what is kept of it stays within the nearest caches.
+inline constexpr std::size_t kMostBatch = 128;
 // One read of a socket.
 inline constexpr std::size_t kReadBytes = std::size_t{16} << 10;
 // The most that one read of a socket may bring while a large value is coming.
@@ -62,9 +63,9 @@ class Session final : public Link {
   std::uint64_t id() const { return client_.id; }
 
   // Reads what is there and prepares a batch. Appends the keys to prefetch.
-  void receive(std::vector<storage::Store::Fetch>& fetches);
+  void receive(FetchAhead& ahead);
   // Parses more of what was read already.
-  void parse(std::vector<storage::Store::Fetch>& fetches);
+  void parse(FetchAhead& ahead);
   // Runs what is prepared. Inside the turnstile, unless `busy`.
   void run(bool busy);
   // Writes what it can; waits for the socket with the rest.
@@ -117,9 +118,10 @@ class Session final : public Link {
   protocol::RespWriter writer_;
   protocol::RequestBatch batch_;
   std::vector<Prepared> prepared_;
-  std::size_t next_ = 0;      // of the batch
-  std::size_t consumed_ = 0;  // bytes of input_ the batch stands on
-  std::string problem_;       // a protocol error to say after the batch
+  std::size_t next_fetch_ = 0;  // of the loop's FetchAhead: the next request that has a key
+  std::size_t next_ = 0;        // of the batch
+  std::size_t consumed_ = 0;    // bytes of input_ the batch stands on
+  std::string problem_;         // a protocol error to say after the batch
   Poller::Interest interest_;
   bool may_have_more_ = false;
   bool waits_ = false;         // for a pause to end or a work to be done

@@ -1,8 +1,8 @@
 // bench_floor: what Larder would cost if its store and its commands cost nothing.
 //
-// The same turn as server/net/loop.cc, on the same poller, reader, writer and buffers: all
-// connections that are ready are read and parsed, then all are answered, then each gets one
-// gathered write. The replies are fixed:
+// The same turn as server/net/loop.cc, on the same poller, reader, writer and buffers: of the
+// connections that are ready a group is read and parsed, then all of it is answered, then each gets
+// one gathered write. The replies are fixed:
 //
 //     GET       a bulk of --value-bytes (pinned, not copied, where Larder would pin it)
 //     MGET n    n of them             EVAL      one of them
@@ -29,6 +29,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -52,6 +53,7 @@ using server::net::Poller;
 // As in session.cc and loop.h, where they are private.
 constexpr std::size_t kMostPieces = 64;
 constexpr int kTurnsPerWakeUp = 16;
+constexpr std::size_t kGroupRequests = 128;
 // From here on Larder keeps a value in a blob, which replies pin.
 constexpr std::size_t kPinnedBytes = std::size_t{16} << 10;
 
@@ -129,13 +131,26 @@ class Floor {
   void serve_ready() {
     for (int turn = 0; turn < kTurnsPerWakeUp; ++turn) {
       if (!collect_ready()) return;
-      for (Connection* connection : ready_) receive(*connection);
-      for (Connection* connection : ready_) answer(*connection);
-      for (Connection* connection : ready_) flush(*connection);
-      for (Connection* connection : ready_) settle(*connection);
+      serve(ready_);
     }
     if (!backlog_.empty()) {
       asio::post(context_, [this] { serve_ready(); });
+    }
+  }
+
+  void serve(std::span<Connection* const> left) {
+    while (!left.empty()) {
+      std::size_t count = 0;
+      std::size_t requests = 0;
+      while (count < left.size() && requests < kGroupRequests) {
+        receive(*left[count]);
+        requests += left[count++]->batch.size();
+      }
+      const std::span<Connection* const> group = left.first(count);
+      left = left.subspan(count);
+      for (Connection* connection : group) answer(*connection);
+      for (Connection* connection : group) flush(*connection);
+      for (Connection* connection : group) settle(*connection);
     }
   }
 
