@@ -1,21 +1,24 @@
-// An entry: one allocation that holds a key, its value and what is known about them.
+// An entry: one cell that holds a key, its value and what is known about them.
 //
-//   byte 0      kind: type in the low four bits, encoding in the high four
+//   byte 0      type in the low three bits, encoding in the next four (bit 7: the prefix's ninth)
 //   byte 1      flags (below): which optional fields are there
 //   bytes 2..4  eviction bits: 24 bits that only the policy reads (a clock, or a counter)
-//   byte 5      rebuild cost, 8 bits (0: unknown)
-//   bytes 6..7  learned prefix id (0: none)
-//   [8 bytes    deadline, Unix milliseconds]          if has_deadline
-//   1|4 bytes   length of the key                     4 if long_key
-//   0|1|2 bytes length of the value                   inline bytes only: 2 if long_value
+//   byte 5      length of the key, unless long_key
+//   byte 6      length of the value, its low byte (inline bytes only)
+//   byte 7      learned prefix id (0: none), its low byte
+//   [6|8 bytes  deadline, Unix milliseconds]          if has_deadline; 8 if wide_deadline
+//   [4 bytes    length of the key]                    if long_key
+//   [1 byte     length of the value, its high byte]   if long_value
 //   the key
 //   the value: inline bytes | 8-byte integer | 8-byte pointer to a Blob
 //
-// Optional fields cost nothing when absent. Fields after the first eight bytes are read with
-// memcpy: they lie where they fall. Nothing but the shard's table points at an entry, so an entry
-// may be replaced by a bigger one at any time: every pointer to it is void after the next change of
-// the same shard.
+// So a short key with a short value costs eight bytes, and six more for a deadline before the year
+// 10889. Optional fields cost nothing when absent; a rebuild cost and memcached's CAS will be such.
+// Fields after the first eight bytes are read with memcpy: they lie where they fall. Nothing but
+// the shard's table points at an entry, so an entry may move (Heap::tidy) or be replaced by a
+// bigger one: every pointer to it is void after the next change of the same shard.
 //
+// Must hold: type 7 is never used: a free cell is marked so (Heap::kFreeMark).
 // Thread: part of a Shard; whoever holds the shard may call.
 #pragma once
 
@@ -26,6 +29,7 @@
 
 #include "storage/blob.h"
 #include "storage/clock.h"
+#include "storage/heap.h"
 
 namespace larder::storage {
 
@@ -50,6 +54,7 @@ class Entry {
     in_wheel = 8,  // the timer wheel will come by at or before the deadline
     edited = 16,   // APPEND or SETRANGE made this string: OBJECT ENCODING says raw however short it
                    // is
+    wide_deadline = 32,
   };
 
   struct Shape {
@@ -60,12 +65,14 @@ class Entry {
   };
 
   // Key copied, value not yet written. Release with destroy().
-  static Entry* make(std::string_view key, const Shape& shape);
+  static Entry* make(Heap& heap, std::string_view key, const Shape& shape);
   // Frees the entry and drops its blob, if it has one.
-  void destroy();
+  void destroy(Heap& heap);
+  // The same entry in another cell; this one is void.
+  Entry* move(Heap& heap);
 
-  Type type() const { return static_cast<Type>(kind_ & 15); }
-  Encoding encoding() const { return static_cast<Encoding>(kind_ >> 4); }
+  Type type() const { return static_cast<Type>(kind_ & 7); }
+  Encoding encoding() const { return static_cast<Encoding>(kind_ >> 3 & 15); }
   bool has(Flags flag) const { return (flags_ & flag) != 0; }
   void set(Flags flag, bool on) {
     flags_ = static_cast<std::uint8_t>(on ? flags_ | flag : flags_ & ~flag);
@@ -73,14 +80,27 @@ class Entry {
 
   std::string_view key() const { return {base() + key_offset(), key_size()}; }
   std::size_t key_size() const {
-    if (!has(long_key)) return static_cast<std::uint8_t>(base()[key_length_offset()]);
-    return load<std::uint32_t>(key_length_offset());
+    return has(long_key) ? load<std::uint32_t>(long_key_offset()) : key_size_;
   }
   Deadline deadline() const {
-    return has(has_deadline) ? Deadline::at(load<std::int64_t>(8)) : Deadline::never();
+    if (!has(has_deadline)) return Deadline::never();
+    const auto ms = load<std::int64_t>(kDeadlineOffset);  // what follows the six bytes is ours too
+    return Deadline::at(has(wide_deadline) ? ms : ms & kMostNarrowMs);
   }
-  // Only when has_deadline already: the field is there or it is not.
-  void store_deadline(Deadline deadline) { store<std::int64_t>(8, deadline.unix_ms()); }
+  // Only one of the same width as the deadline that is there already.
+  void store_deadline(Deadline deadline) {
+    const std::int64_t ms = deadline.unix_ms();
+    std::memcpy(base() + kDeadlineOffset, &ms, deadline_bytes());
+  }
+  // What a deadline takes: 0 (never), 6 or 8 bytes.
+  static std::size_t deadline_bytes(Deadline deadline) {
+    if (deadline.is_never()) return 0;
+    return deadline.unix_ms() >= 0 && deadline.unix_ms() <= kMostNarrowMs ? 6 : 8;
+  }
+  std::size_t deadline_bytes() const {
+    if (!has(has_deadline)) return 0;
+    return has(wide_deadline) ? 8 : 6;
+  }
 
   std::size_t value_size() const;  // inline bytes, or 8
   char* value() { return base() + value_offset(); }
@@ -90,8 +110,8 @@ class Entry {
   void store_integer(std::int64_t n) { store<std::int64_t>(value_offset(), n); }
   Blob* blob() const { return load<Blob*>(value_offset()); }
   void store_blob(Blob* blob) { store<Blob*>(value_offset(), blob); }
-  // New inline bytes for the old ones without moving, if they fit the same footprint; false: make
-  // another entry.
+  // New inline bytes for the old ones without moving, if they take a cell of the same size; false:
+  // make another entry.
   bool rewrite_inline(std::string_view bytes, Encoding encoding);
 
   std::uint32_t eviction() const {
@@ -112,6 +132,9 @@ class Entry {
   std::size_t weight_bytes() const;
 
  private:
+  static constexpr std::size_t kDeadlineOffset = 8;
+  static constexpr std::int64_t kMostNarrowMs = (std::int64_t{1} << 48) - 1;
+
   Entry() = default;
 
   char* base() { return reinterpret_cast<char*>(this); }
@@ -127,21 +150,22 @@ class Entry {
     std::memcpy(base() + offset, &value, sizeof(T));
   }
   bool is_inline() const { return encoding() == Encoding::embstr || encoding() == Encoding::raw; }
-  std::size_t key_length_offset() const { return has(has_deadline) ? 16 : 8; }
-  std::size_t value_length_offset() const { return key_length_offset() + (has(long_key) ? 4 : 1); }
-  std::size_t value_length_bytes() const {
-    if (!is_inline()) return 0;
-    return has(long_value) ? 2 : 1;
+  void store_kind(Type type, Encoding encoding) {
+    kind_ = static_cast<std::uint8_t>((kind_ & 0x80) | static_cast<unsigned>(type) |
+                                      static_cast<unsigned>(encoding) << 3);
   }
-  std::size_t key_offset() const { return value_length_offset() + value_length_bytes(); }
+  std::size_t long_key_offset() const { return kDeadlineOffset + deadline_bytes(); }
+  std::size_t long_value_offset() const { return long_key_offset() + (has(long_key) ? 4 : 0); }
+  std::size_t key_offset() const { return long_value_offset() + (has(long_value) ? 1 : 0); }
   std::size_t value_offset() const { return key_offset() + key_size(); }
   void store_value_size(std::size_t size_bytes);
 
   std::uint8_t kind_;
   std::uint8_t flags_;
   std::uint8_t eviction_[3];
-  std::uint8_t cost_;
-  std::uint16_t prefix_;
+  std::uint8_t key_size_;
+  std::uint8_t value_size_;
+  std::uint8_t prefix_;
 };
 static_assert(sizeof(Entry) == 8, "the fixed part of an entry is one word");
 

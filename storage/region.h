@@ -23,6 +23,10 @@ class Region {
   // At least the first `bytes` can be used, fresh ones zero. False: the reserve is too small,
   // nothing changed.
   bool commit(std::size_t bytes);
+  // The pages go back to the system; the addresses stay usable, and read as zero. Whole pages only.
+  void forget(std::size_t offset, std::size_t bytes);
+  // Uncommits from the end, at most `budget_bytes` at a time. True: nothing is left.
+  bool give_back(std::size_t budget_bytes);
 
  private:
   char* data_ = nullptr;

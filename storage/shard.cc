@@ -11,6 +11,10 @@ namespace {
 // has.
 constexpr std::size_t kBucketsPerSample = 4;
 
+// So few keys are erased one by one when their database is flushed: cheaper than to make all anew,
+// and clients that flush between two small tests do so all day.
+constexpr std::size_t kFewKeys = 64;
+
 // Deadlines behind this moment (the year 4147) count as it in the mean, so that the sum of a
 // hundred million fits.
 constexpr std::int64_t kFarthestSummedS = std::int64_t{1} << 36;
@@ -18,8 +22,9 @@ constexpr std::int64_t kFarthestSummedS = std::int64_t{1} << 36;
 }  // namespace
 
 Shard::Database::~Database() {
+  if (!has_outside()) return;
   for (std::size_t i = emptied_buckets; i < table.bucket_count(); ++i) {
-    table.each_in_bucket(i, [](Entry* entry) { entry->destroy(); });
+    table.each_in_bucket(i, [this](Entry* entry) { entry->destroy(heap); });
   }
 }
 
@@ -49,6 +54,20 @@ void Shard::account(Database& database, std::ptrdiff_t entry_bytes) {
   used_bytes_ += own - database.own_bytes + static_cast<std::size_t>(entry_bytes);
   database.entry_bytes += static_cast<std::size_t>(entry_bytes);
   database.own_bytes = own;
+  if (database.heap.wants_tidying()) untidy_ = &database;
+}
+
+// A visit pays for what it freed, and a little for what others did.
+void Shard::tidy() {
+  constexpr std::size_t kCellsPerVisit = 4;
+  Database& database = *untidy_;
+  database.heap.tidy(kCellsPerVisit, [&](void* cell) {
+    auto* entry = static_cast<Entry*>(cell);
+    const std::uint64_t hash = hash_bytes(entry->key(), rules_.seed);
+    const Heap::Ref older = database.heap.ref_of(entry);
+    database.table.replace(hash, older, entry->move(database.heap));
+  });
+  if (!database.heap.wants_tidying()) untidy_ = nullptr;
 }
 
 Entry* Shard::find(std::uint32_t db, const Key& key, std::int64_t now_ms) {
@@ -100,6 +119,7 @@ void Shard::insert(std::uint32_t db, const Key& key, Entry* entry, std::int64_t 
     count_deadline(database, entry->deadline(), 1);
     hang(database, key, entry, now_ms);
   }
+  database.blobs += entry->encoding() == Encoding::blob;
   account(database, static_cast<std::ptrdiff_t>(entry->weight_bytes()));
   note_change(db, key.bytes);
 }
@@ -114,8 +134,10 @@ void Shard::replace(std::uint32_t db, const Key& key, Entry* older, Entry* newer
                      static_cast<std::ptrdiff_t>(older->weight_bytes());
   count_deadline(database, before, -1);
   count_deadline(database, after, 1);
+  database.blobs += newer->encoding() == Encoding::blob;
+  database.blobs -= older->encoding() == Encoding::blob;
   database.table.replace(key.hash, older, newer);
-  older->destroy();
+  older->destroy(database.heap);
   // A name in the wheel came up no later than the old deadline; that serves a later one too.
   const bool is_served = newer->has(Entry::in_wheel) && !before.is_never() && before <= after;
   if (!after.is_never() && !is_served) hang(database, key, newer, now_ms);
@@ -127,6 +149,7 @@ Entry* Shard::take(std::uint32_t db, const Key& key, Entry* entry) {
   Database& database = *this->database(db);
   count_deadline(database, entry->deadline(), -1);
   database.table.erase(key.hash, entry);
+  database.blobs -= entry->encoding() == Encoding::blob;
   account(database, -static_cast<std::ptrdiff_t>(entry->weight_bytes()));
   note_change(db, key.bytes);
   return entry;
@@ -134,8 +157,10 @@ Entry* Shard::take(std::uint32_t db, const Key& key, Entry* entry) {
 
 void Shard::erase(std::uint32_t db, const Key& key, Entry* entry) {
   take(db, key, entry);
-  entry->destroy();  // key.bytes may have been a view of it: nothing of the entry is used after
-                     // this
+  // key.bytes may have been a view of it: nothing of the entry is used after this.
+  Database& database = *this->database(db);
+  entry->destroy(database.heap);
+  if (database.heap.wants_tidying()) untidy_ = &database;
 }
 
 void Shard::changed_in_place(std::uint32_t db, const Key& key, Entry* entry,
@@ -149,10 +174,11 @@ Entry* Shard::set_deadline(std::uint32_t db, const Key& key, Entry* entry, Deadl
                            std::int64_t now_ms) {
   Database& database = *this->database(db);
   const Deadline before = entry->deadline();
-  if (before.is_never() != deadline.is_never()) {
-    // The field comes or goes, and the layout with it: a copy of the entry, its blob handed over.
+  if (Entry::deadline_bytes(before) != Entry::deadline_bytes(deadline)) {
+    // The field comes, goes or widens, and the layout with it: a copy of the entry, its blob handed
+    // over.
     const Entry::Shape shape{entry->type(), entry->encoding(), deadline, entry->value_size()};
-    Entry* newer = Entry::make(key.bytes, shape);
+    Entry* newer = Entry::make(database.heap, key.bytes, shape);
     std::memcpy(newer->value(), entry->value(), entry->value_size());
     newer->set(Entry::edited, entry->has(Entry::edited));
     if (entry->encoding() == Encoding::blob) entry->blob()->hold();
@@ -268,9 +294,23 @@ bool Shard::evict_one(std::int64_t now_ms) {
   return true;
 }
 
+void Shard::empty(std::uint32_t db, Database& database) {
+  due_.clear();
+  for (std::size_t i = 0; i < database.table.bucket_count(); ++i) {
+    database.table.each_in_bucket(i, [this](Entry* entry) { due_.push_back(entry); });
+  }
+  for (Entry* entry : due_) {
+    erase(db, Key{entry->key(), hash_bytes(entry->key(), rules_.seed)}, entry);
+  }
+}
+
 std::unique_ptr<Shard::Database> Shard::take_database(std::uint32_t db) {
   Database* there = database(db);
   if (there == nullptr) return nullptr;
+  if (there->table.size() <= kFewKeys) {
+    empty(db, *there);
+    return nullptr;
+  }
   watches.each(db, [&](std::string_view key, const std::vector<WatchFlag*>& flags) {
     if (there->table.find(hash_bytes(key, rules_.seed), key) == nullptr) return;
     for (WatchFlag* flag : flags) flag->raise();
@@ -278,6 +318,7 @@ std::unique_ptr<Shard::Database> Shard::take_database(std::uint32_t db) {
   counters.changes += there->table.size();
   databases_[db].store(nullptr, std::memory_order_release);
   used_bytes_ -= there->own_bytes + there->entry_bytes;
+  if (untidy_ == there) untidy_ = nullptr;
   return std::unique_ptr<Database>(there);
 }
 

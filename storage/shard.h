@@ -30,6 +30,7 @@ struct ShardRules {
   std::uint32_t databases = 16;
   std::uint64_t seed = 0;
   std::size_t table_reserve_bytes = 0;
+  std::size_t heap_reserve_bytes = 0;
   EvictionRules eviction;
 };
 
@@ -45,10 +46,15 @@ struct ShardCounters {
 class Shard {
  public:
   struct Database {
-    Database(const ShardRules& rules) : table(rules.table_reserve_bytes, rules.seed) {}
+    explicit Database(const ShardRules& rules)
+        : heap(rules.heap_reserve_bytes), table(heap, rules.table_reserve_bytes, rules.seed) {}
     ~Database();
+    // Something hangs on entries that does not go with the heap.
+    bool has_outside() const { return blobs != 0 || heap.boxes() != 0; }
 
+    Heap heap;
     Table table;
+    std::size_t blobs = 0;              // entries with one
     std::unique_ptr<TimerWheel> wheel;  // from the first deadline on
     std::size_t volatile_count = 0;
     std::int64_t deadline_sum_s = 0;  // seconds, of all deadlines: for the mean time to live
@@ -74,6 +80,12 @@ class Shard {
   Entry* take(std::uint32_t db, const Key& key, Entry* entry);
   // An entry's value was changed in place; its weight was `weight_before`.
   void changed_in_place(std::uint32_t db, const Key& key, Entry* entry, std::size_t weight_before);
+  // Where new entries of a database are made.
+  Heap& heap(std::uint32_t db) { return database_or_make(db).heap; }
+  // Half-empty slabs of the heaps: a few entries of them are moved (all pointers to entries are
+  // void then), until none is left.
+  bool is_untidy() const { return untidy_ != nullptr; }
+  void tidy();
   // As a read or write of the key would: recency or frequency, no counting.
   void touch(Entry* entry, std::int64_t now_ms) {
     entry->store_eviction(bits_when_read(rules_.eviction, entry->eviction(), now_ms, draw()));
@@ -92,7 +104,8 @@ class Shard {
   Database* database(std::uint32_t db) const {
     return databases_[db].load(std::memory_order_acquire);
   }
-  // Takes a whole database out (FLUSH). Null when there is nothing. Every loop is held off.
+  // Takes a whole database out (FLUSH). Null when there is nothing, or so little that it was erased
+  // where it lay. Every loop is held off.
   std::unique_ptr<Database> take_database(std::uint32_t db);
   void swap_databases(std::uint32_t a, std::uint32_t b);
 
@@ -105,6 +118,7 @@ class Shard {
 
  private:
   Database& database_or_make(std::uint32_t db);
+  void empty(std::uint32_t db, Database& database);
   void note_change(std::uint32_t db, std::string_view key) {
     ++counters.changes;
     if (!watches.empty()) watches.key_changed(db, key);
@@ -125,6 +139,7 @@ class Shard {
   std::unique_ptr<std::atomic<Database*>[]> databases_;  // owned; made at the first key
   std::size_t used_bytes_ = 0;
   std::uint64_t chance_;  // xorshift: only ever picks samples
+  Database* untidy_ = nullptr;
   std::vector<Entry*> due_;
 };
 

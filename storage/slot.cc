@@ -54,7 +54,8 @@ void Slot::set_integer(std::int64_t integer, Deadline deadline) {
     shard_.touch(entry_, now_ms_);
     return shard_.changed_in_place(db_, key_, entry_, entry_->weight_bytes());
   }
-  Entry* newer = Entry::make(key_.bytes, {Type::string, Encoding::integer, deadline, 8});
+  Entry* newer =
+      Entry::make(shard_.heap(db_), key_.bytes, {Type::string, Encoding::integer, deadline, 8});
   newer->store_integer(integer);
   put(newer);
 }
@@ -64,7 +65,8 @@ void Slot::set_bytes(std::string_view bytes, Deadline deadline) {
   if (const auto integer = strict_integer(bytes)) return set_integer(*integer, deadline);
   if (bytes.size() >= kPinnedBytes) {
     const LongestTimer timer(shard_.counters.longest_hold_ticks);
-    Entry* newer = Entry::make(key_.bytes, {Type::string, Encoding::blob, deadline, 8});
+    Entry* newer =
+        Entry::make(shard_.heap(db_), key_.bytes, {Type::string, Encoding::blob, deadline, 8});
     newer->store_blob(Blob::copy_of(bytes));
     return put(newer);
   }
@@ -77,7 +79,8 @@ void Slot::set_bytes(std::string_view bytes, Deadline deadline) {
       return shard_.changed_in_place(db_, key_, entry_, weight);
     }
   }
-  Entry* newer = Entry::make(key_.bytes, {Type::string, encoding, deadline, bytes.size()});
+  Entry* newer =
+      Entry::make(shard_.heap(db_), key_.bytes, {Type::string, encoding, deadline, bytes.size()});
   std::memcpy(newer->value(), bytes.data(), bytes.size());
   put(newer);
 }
@@ -127,8 +130,9 @@ Result<std::size_t> Slot::edit(std::size_t offset, std::string_view bytes, std::
   }
 
   const bool to_blob = size >= kPinnedBytes;
-  Entry* newer = Entry::make(key_.bytes, {Type::string, to_blob ? Encoding::blob : Encoding::raw,
-                                          deadline(), to_blob ? 8 : size});
+  Entry* newer = Entry::make(
+      shard_.heap(db_), key_.bytes,
+      {Type::string, to_blob ? Encoding::blob : Encoding::raw, deadline(), to_blob ? 8 : size});
   newer->set(Entry::edited, true);
   char* data = newer->value();
   if (to_blob) {
@@ -162,8 +166,8 @@ void Slot::move_from(Slot& source) {
 
 void Slot::copy_from(const Slot& source) {
   const Entry& from = *source.entry_;
-  Entry* newer =
-      Entry::make(key_.bytes, {from.type(), from.encoding(), from.deadline(), from.value_size()});
+  Entry* newer = Entry::make(shard_.heap(db_), key_.bytes,
+                             {from.type(), from.encoding(), from.deadline(), from.value_size()});
   std::memcpy(newer->value(), from.value(), from.value_size());
   newer->set(Entry::edited, from.has(Entry::edited));
   // Both names share one blob; whoever edits it later copies first.

@@ -11,6 +11,15 @@ namespace {
 // Tries at a random key before the answer is taken from a scan (a database full of expired keys).
 constexpr int kRandomTries = 100;
 
+// Of a heap so much is given back at once; it takes as long as to empty so many buckets into it,
+// and so does unmapping what is left of a database.
+constexpr std::size_t kBytesGivenBack = 256 * 1024;
+constexpr std::size_t kBucketsWorth = 64;
+
+// Flushed databases that may wait for their burial; beyond it FLUSH does it itself. Each takes some
+// mappings, of which the system gives a process 65 thousand.
+constexpr std::size_t kMostGraves = 2048;
+
 std::uint64_t mix(std::uint64_t n) {  // splitmix64: from a counter to something that looks like
                                       // chance
   n += 0x9e3779b97f4a7c15ull;
@@ -25,6 +34,7 @@ Store::Store(const Settings& settings)
     : rules_{.databases = settings.databases,
              .seed = settings.seed,
              .table_reserve_bytes = settings.table_reserve_bytes,
+             .heap_reserve_bytes = settings.heap_reserve_bytes,
              .eviction = {}},
       shard_shift_(64 - std::countr_zero(settings.shards)),
       chance_(settings.seed) {
@@ -133,6 +143,11 @@ void Store::flush(std::uint32_t db) {
     graves_.push_back(std::move(grave));
     has_graves_.store(true, std::memory_order_relaxed);
   }
+  const auto graves = [this] {
+    const MutexLock lock(graves_mutex_);
+    return graves_.size();
+  };
+  while (graves() > kMostGraves) bury(kMostGraves);
 }
 
 void Store::flush_all() {
@@ -257,29 +272,40 @@ std::size_t Store::drop_expired(std::size_t shard, std::int64_t now_ms, std::siz
   return visited;
 }
 
-bool Store::bury(std::size_t budget_buckets) {
-  if (!has_graves_.load(std::memory_order_relaxed)) return false;
-  std::unique_ptr<Shard::Database> grave;
-  {
-    const MutexLock lock(graves_mutex_);
-    if (graves_.empty()) return false;
-    grave = std::move(graves_.back());
-    graves_.pop_back();
-  }
-  const std::size_t end =
-      std::min(grave->table.bucket_count(), grave->emptied_buckets + budget_buckets);
-  std::size_t freed = 0;
-  for (; grave->emptied_buckets < end; ++grave->emptied_buckets) {
-    grave->table.each_in_bucket(grave->emptied_buckets, [&freed](Entry* entry) {
-      entry->destroy();
-      ++freed;
+// Entries go with their heap, but for what hangs on some of them outside. True: nothing is left.
+bool Store::bury_some(Shard::Database& grave, std::size_t& budget) {
+  const std::size_t buckets = grave.table.bucket_count();
+  for (; grave.has_outside() && grave.emptied_buckets < buckets && budget != 0; --budget) {
+    grave.table.each_in_bucket(grave.emptied_buckets++, [&](Entry* entry) {
+      grave.blobs -= entry->encoding() == Encoding::blob;
+      entry->destroy(grave.heap);
     });
   }
-  buried_keys_.fetch_sub(freed, std::memory_order_relaxed);
-  const bool is_empty = grave->emptied_buckets == grave->table.bucket_count();
-  if (is_empty) grave.reset();
+  while (budget != 0) {
+    budget -= std::min(budget, kBucketsWorth);
+    if (grave.heap.give_back(kBytesGivenBack)) return true;
+  }
+  return false;
+}
+
+bool Store::bury(std::size_t budget_buckets) {
+  if (!has_graves_.load(std::memory_order_relaxed)) return false;
+  while (budget_buckets != 0) {
+    std::unique_ptr<Shard::Database> grave;
+    {
+      const MutexLock lock(graves_mutex_);
+      if (graves_.empty()) break;
+      grave = std::move(graves_.back());
+      graves_.pop_back();
+    }
+    if (bury_some(*grave, budget_buckets)) {
+      buried_keys_.fetch_sub(grave->table.size(), std::memory_order_relaxed);
+      continue;
+    }
+    const MutexLock lock(graves_mutex_);
+    graves_.push_back(std::move(grave));
+  }
   const MutexLock lock(graves_mutex_);
-  if (!is_empty) graves_.push_back(std::move(grave));
   has_graves_.store(!graves_.empty(), std::memory_order_relaxed);
   return !graves_.empty();
 }

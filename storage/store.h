@@ -88,6 +88,8 @@ class Store {
     std::uint64_t seed = 0;
     // Address space for one table; a table never needs more than a share of the machine's memory.
     std::size_t table_reserve_bytes = std::size_t{64} << 20;
+    // And for the entries of one database in one shard.
+    std::size_t heap_reserve_bytes = std::size_t{1} << 30;
   };
 
   explicit Store(const Settings& settings);
@@ -125,8 +127,11 @@ class Store {
     const std::ptrdiff_t used = used_bytes_.load(std::memory_order_relaxed);
     return used < 0 ? 0 : static_cast<std::size_t>(used);
   }
-  // After a visit that may have changed a shard's memory; its lock is held.
+  // At the end of a visit that may have changed a shard's memory; its lock is held. Pointers to its
+  // entries are void after it.
   void publish(Cell& cell) {
+    if (cell.shard.is_untidy()) [[unlikely]]
+      cell.shard.tidy();
     const auto grown = static_cast<std::ptrdiff_t>(cell.shard.used_bytes()) -
                        static_cast<std::ptrdiff_t>(cell.published_bytes);
     if (grown < kPublishStepBytes && grown > -kPublishStepBytes) return;
@@ -213,6 +218,7 @@ class Store {
   Evicted evict_from_next_shard(std::int64_t now_ms);
   bool evict_for_command(std::int64_t now_ms);
   std::size_t lower_ceiling();
+  static bool bury_some(Shard::Database& grave, std::size_t& budget);
 
   ShardRules rules_;
   int shard_shift_;

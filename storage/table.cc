@@ -1,19 +1,33 @@
 #include "storage/table.h"
 
-#include <new>
-
 #include "storage/ensure.h"
 #include "storage/hash.h"
-#include "storage/memory.h"
+
+// Under the thread sanitizer slots are compared one by one, as the atomics they are to those who
+// prefetch.
+#if defined(__SSE2__)
+#if defined(__has_feature)
+#if !__has_feature(thread_sanitizer)
+#define LARDER_SSE2
+#endif
+#elif !defined(__SANITIZE_THREAD__)
+#define LARDER_SSE2
+#endif
+#endif
+
+#ifdef LARDER_SSE2
+#include <immintrin.h>
+#endif
 
 namespace larder::storage {
 namespace {
 
-// Entries per bucket that growing and shrinking aim at. At 5.6 of 7 about one bucket in eight has a
-// second line.
-constexpr std::size_t kGrowAboveTenths = 56;
-constexpr std::size_t kShrinkBelowTenths = 18;
+// Entries per bucket that growing and shrinking aim at.
+constexpr std::size_t kGrowAboveTenths = 82;
+constexpr std::size_t kShrinkBelowTenths = 26;
 constexpr std::uint64_t kFewestBuckets = 8;
+// Overflow buckets for each bucket that a table may have: when it may not grow, chains do.
+constexpr std::size_t kOverflowShare = 8;
 
 std::uint64_t reverse_bits(std::uint64_t v) {
   v = ((v >> 1) & 0x5555555555555555ull) | ((v & 0x5555555555555555ull) << 1);
@@ -24,33 +38,43 @@ std::uint64_t reverse_bits(std::uint64_t v) {
 
 }  // namespace
 
-Table::Table(std::size_t reserve_bytes, std::uint64_t seed)
-    : buckets_(nullptr), bucket_count_(kFewestBuckets), seed_(seed), region_(reserve_bytes) {
-  ensure(region_.commit(kFewestBuckets * sizeof(Bucket)),
-         "a table needs room for its first buckets");
+Table::Table(const Heap& heap, std::size_t reserve_bytes, std::uint64_t seed)
+    : heap_(heap),
+      buckets_(reserve_bytes),
+      bucket_count_(kFewestBuckets),
+      seed_(seed),
+      overflow_(reserve_bytes * kOverflowShare) {
   // Fresh pages are zero, which is what empty buckets are.
-  buckets_ = reinterpret_cast<Bucket*>(region_.data());
+  ensure(buckets_.commit(kFewestBuckets * sizeof(Bucket)),
+         "a table needs room for its first buckets");
 }
 
-Table::~Table() {
-  for (Bucket* bucket : overflow_) {
-    if (bucket != nullptr) operator delete (bucket, std::align_val_t{64});
+unsigned Table::matches(const Bucket& bucket, std::uint16_t tag) {
+#ifdef LARDER_SSE2
+  // Tags 0..7, and 2..9 for the last two of them.
+  const char* tags = reinterpret_cast<const char*>(bucket.tags.data());
+  const __m128i wanted = _mm_set1_epi16(static_cast<short>(tag));
+  const __m128i low = _mm_load_si128(reinterpret_cast<const __m128i*>(tags));
+  const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(tags + 4));
+  const auto bits = static_cast<unsigned>(_mm_movemask_epi8(
+      _mm_packs_epi16(_mm_cmpeq_epi16(low, wanted), _mm_cmpeq_epi16(high, wanted))));
+  return (bits & 0xff) | (bits >> 14 << 8);
+#else
+  unsigned hits = 0;
+  for (std::size_t i = 0; i < kSlots; ++i) {
+    if (peek(bucket.tags[i]) == tag) hits |= 1u << i;
   }
-}
-
-std::size_t Table::used_bytes() const {
-  return region_.committed_bytes() +
-         (overflow_.size() - free_overflow_.size()) * footprint(sizeof(Bucket) + 64) +
-         overflow_.capacity() * sizeof(Bucket*);
+  return hits;
+#endif
 }
 
 Entry* Table::find(std::uint64_t hash, std::string_view key) const {
-  const std::uint64_t tag = tag_of(hash);
+  const std::uint16_t tag = tag_of(hash);
   for (const Bucket* bucket = &main_bucket(hash); bucket != nullptr; bucket = next(*bucket)) {
-    for (const auto& slot : bucket->slots) {
-      const std::uint64_t word = slot.load(std::memory_order_relaxed);
-      if ((word & kTagMask) != tag || word == 0) continue;
-      Entry* entry = entry_of(word);
+    for (unsigned hits = matches(*bucket, tag); hits != 0; hits &= hits - 1) {
+      const Heap::Ref ref = bucket->refs[static_cast<unsigned>(std::countr_zero(hits))];
+      if (ref == 0) continue;
+      Entry* entry = entry_at(ref);
       if (entry->key() == key) return entry;
     }
   }
@@ -58,41 +82,47 @@ Entry* Table::find(std::uint64_t hash, std::string_view key) const {
 }
 
 void Table::insert(std::uint64_t hash, Entry* entry) {
-  place(main_bucket(hash), word_of(tag_of(hash), entry));
+  place(main_bucket(hash), {tag_of(hash), heap_.ref_of(entry)});
   ++size_;
   if (size_ * 10 > bucket_count() * kGrowAboveTenths) grow();
 }
 
-std::atomic<std::uint64_t>* Table::find_slot(std::uint64_t hash, const Entry* entry) const {
-  const std::uint64_t wanted = word_of(tag_of(hash), entry);
+Heap::Ref* Table::find_slot(std::uint64_t hash, Heap::Ref wanted) const {
   for (Bucket* bucket = &main_bucket(hash); bucket != nullptr; bucket = next(*bucket)) {
-    for (auto& slot : bucket->slots) {
-      if (slot.load(std::memory_order_relaxed) == wanted) return &slot;
+    for (Heap::Ref& ref : bucket->refs) {
+      if (ref == wanted) return &ref;
     }
   }
   ensure(false, "an entry that is changed must be in the table");
   return nullptr;
 }
 
-void Table::replace(std::uint64_t hash, const Entry* older, Entry* newer) {
-  find_slot(hash, older)->store(word_of(tag_of(hash), newer), std::memory_order_relaxed);
+void Table::replace(std::uint64_t hash, Heap::Ref older, const Entry* newer) {
+  put(*find_slot(hash, older), heap_.ref_of(newer));
 }
 
 void Table::erase(std::uint64_t hash, const Entry* entry) {
-  find_slot(hash, entry)->store(0, std::memory_order_relaxed);
+  put(*find_slot(hash, heap_.ref_of(entry)), Heap::Ref{0});
   --size_;
   Bucket& first = main_bucket(hash);
-  if (first.link.load(std::memory_order_relaxed) != 0) drop_tail(first);
+  if (first.link != 0) drop_tail(first);
   if (bucket_count() > kFewestBuckets && size_ * 10 < bucket_count() * kShrinkBelowTenths) shrink();
 }
 
-// Puts a word into the first free slot of a chain, which gets longer when there is none.
-void Table::place(Bucket& first, std::uint64_t word) {
+// Empties a slot and answers what was in it.
+Table::Slot Table::take(Bucket& bucket, std::size_t i) {
+  const Slot slot{bucket.tags[i], bucket.refs[i]};
+  put(bucket.refs[i], Heap::Ref{0});
+  return slot;
+}
+
+// Into the first free slot of a chain, which gets longer when there is none.
+void Table::place(Bucket& first, const Slot& slot) {
   for (Bucket* bucket = &first;;) {
-    for (auto& slot : bucket->slots) {
-      if (slot.load(std::memory_order_relaxed) == 0) {
-        return slot.store(word, std::memory_order_relaxed);
-      }
+    for (std::size_t i = 0; i < kSlots; ++i) {
+      if (bucket->refs[i] != 0) continue;
+      put(bucket->tags[i], slot.tag);
+      return put(bucket->refs[i], slot.ref);
     }
     Bucket* after = next(*bucket);
     bucket = after != nullptr ? after : make_overflow(*bucket);
@@ -100,29 +130,26 @@ void Table::place(Bucket& first, std::uint64_t word) {
 }
 
 Table::Bucket* Table::make_overflow(Bucket& before) {
-  auto* bucket = new (std::align_val_t{64}) Bucket{};
-  std::uint64_t link = overflow_.size() + 1;
+  std::uint32_t link = overflow_count_ + 1;
   if (free_overflow_.empty()) {
-    overflow_.push_back(bucket);
+    ensure(overflow_.commit(link * sizeof(Bucket)),
+           "a shard has outgrown the addresses reserved for it");
+    ++overflow_count_;
   } else {
     link = free_overflow_.back();
     free_overflow_.pop_back();
-    overflow_[link - 1] = bucket;
   }
-  before.link.store(link, std::memory_order_relaxed);
-  return bucket;
+  before.link = link;
+  return &overflow_at(link);
 }
 
-// Cuts off the bucket behind `before`, which must be the last of its chain.
+// Cuts off the bucket behind `before`, which must be empty and the last of its chain.
 void Table::free_overflow(Bucket& before) {
-  const std::uint64_t link = before.link.load(std::memory_order_relaxed);
-  before.link.store(0, std::memory_order_relaxed);
-  operator delete (overflow_[link - 1], std::align_val_t{64});
-  overflow_[link - 1] = nullptr;
-  free_overflow_.push_back(link);
+  free_overflow_.push_back(before.link);
+  before.link = 0;
 }
 
-// Moves the last word of the chain into a hole, so that a chain is never longer than its entries
+// Moves the last slot of the chain into a hole, so that a chain is never longer than its entries
 // need.
 void Table::drop_tail(Bucket& first) {
   Bucket* before_last = nullptr;
@@ -131,72 +158,69 @@ void Table::drop_tail(Bucket& first) {
     before_last = last;
     last = after;
   }
-  for (auto& tail : last->slots) {
-    const std::uint64_t word = tail.load(std::memory_order_relaxed);
-    if (word == 0) continue;
-    tail.store(0, std::memory_order_relaxed);
-    place(first, word);  // may be the same slot again: then there was no hole before it
+  for (std::size_t i = 0; i < kSlots; ++i) {
+    if (last->refs[i] == 0) continue;
+    place(first, take(*last, i));  // may be the same slot again: then there was no hole before it
     break;
   }
-  for (const auto& tail : last->slots) {
-    if (tail.load(std::memory_order_relaxed) != 0) return;
+  for (const Heap::Ref ref : last->refs) {
+    if (ref != 0) return;
   }
   free_overflow(*before_last);
 }
 
-bool Table::belongs_above(std::uint64_t word, int bit) const {
-  if (bit >= kTagShift && bit < kTagShift + kTagBits) return (word >> (bit - kTagShift) & 1) != 0;
-  return (hash_bytes(entry_of(word)->key(), seed_) >> bit & 1) != 0;
+// Frees the overflow buckets of a chain, all of them empty.
+void Table::cut_chain(Bucket& first) {
+  while (next(first) != nullptr) {
+    Bucket* before_last = &first;
+    while (next(*next(*before_last)) != nullptr) before_last = next(*before_last);
+    free_overflow(*before_last);
+  }
+}
+
+bool Table::belongs_above(const Slot& slot, int bit) const {
+  if (bit >= kTagShift && bit < kTagShift + kTagBits) {
+    return (slot.tag >> (bit - kTagShift) & 1) != 0;
+  }
+  return (hash_bytes(entry_at(slot.ref)->key(), seed_) >> bit & 1) != 0;
 }
 
 void Table::grow() {
   const std::uint64_t n = bucket_count();
-  if (!region_.commit((n + 1) * sizeof(Bucket))) return;
+  if (!buckets_.commit((n + 1) * sizeof(Bucket))) return;
   const std::uint64_t half = std::bit_ceil(n + 1) / 2;
   const int bit = std::countr_zero(half);
-  Bucket& lower = buckets_[n - half];
-  Bucket& upper = buckets_[n];
+  Bucket& lower = bucket_at(n - half);
+  Bucket& upper = bucket_at(n);
 
-  std::vector<std::uint64_t> spilled;  // words of the lower chain's tail, placed again below
+  std::vector<Slot> spilled;  // slots of the lower chain's tail, placed again below
   for (Bucket* bucket = &lower; bucket != nullptr; bucket = next(*bucket)) {
-    for (auto& slot : bucket->slots) {
-      const std::uint64_t word = slot.load(std::memory_order_relaxed);
-      if (word == 0) continue;
-      if (belongs_above(word, bit)) {
-        slot.store(0, std::memory_order_relaxed);
-        place(upper, word);
+    for (std::size_t i = 0; i < kSlots; ++i) {
+      if (bucket->refs[i] == 0) continue;
+      if (belongs_above({bucket->tags[i], bucket->refs[i]}, bit)) {
+        place(upper, take(*bucket, i));
       } else if (bucket != &lower) {
-        slot.store(0, std::memory_order_relaxed);
-        spilled.push_back(word);
+        spilled.push_back(take(*bucket, i));
       }
     }
   }
-  while (next(lower) != nullptr) {
-    Bucket* before_last = &lower;
-    while (next(*next(*before_last)) != nullptr) before_last = next(*before_last);
-    free_overflow(*before_last);
-  }
-  for (const std::uint64_t word : spilled) place(lower, word);
+  cut_chain(lower);
+  for (const Slot& slot : spilled) place(lower, slot);
   bucket_count_.store(n + 1, std::memory_order_relaxed);
 }
 
 void Table::shrink() {
   const std::uint64_t n = bucket_count() - 1;
   const std::uint64_t half = std::bit_ceil(n + 1) / 2;
-  Bucket& lower = buckets_[n - half];
-  Bucket& upper = buckets_[n];
+  Bucket& lower = bucket_at(n - half);
+  Bucket& upper = bucket_at(n);
   bucket_count_.store(n, std::memory_order_relaxed);
   for (Bucket* bucket = &upper; bucket != nullptr; bucket = next(*bucket)) {
-    for (auto& slot : bucket->slots) {
-      const std::uint64_t word = slot.exchange(0, std::memory_order_relaxed);
-      if (word != 0) place(lower, word);
+    for (std::size_t i = 0; i < kSlots; ++i) {
+      if (bucket->refs[i] != 0) place(lower, take(*bucket, i));
     }
   }
-  while (next(upper) != nullptr) {
-    Bucket* before_last = &upper;
-    while (next(*next(*before_last)) != nullptr) before_last = next(*before_last);
-    free_overflow(*before_last);
-  }
+  cut_chain(upper);
 }
 
 std::uint64_t Table::next_cursor(std::uint64_t cursor, std::uint64_t mask) {

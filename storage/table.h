@@ -1,18 +1,19 @@
 // The hash table of one database within one shard: from hashes to entries, growing one bucket at a
 // time.
 //
-// A bucket is one cache line: seven slots and a link. A slot packs 45 bits of pointer (entries are
-// 8-aligned, addresses have 48 bits) and a 19-bit tag of the hash, so that a probe reads one line
-// and nearly always only the right entry.
+// A bucket is one cache line: ten slots and a link. A slot is a 16-bit tag of the hash and a 32-bit
+// name of the entry's cell (Heap::Ref), so that a probe reads one line, compares ten tags in a few
+// instructions, and nearly always reads only the right entry. Half a pointer is what makes ten of
+// seven.
 //
-//   slot   63 ........ 19 | 18 ... 0        0: empty
-//          pointer >> 3   | hash bits 8..26
-//   link   index + 1 of an overflow bucket, 0: none
+//   tags   10 x 16 bits    hash bits 12..27
+//   refs   10 x 32 bits    0: empty
+//   link   32 bits         number of an overflow bucket, 0: none
 //
 // Linear hashing: with n buckets, and m the power of two at or above n, a hash lives in bucket h
 // mod m, or h mod m/2 if that bucket is not there yet. To grow, bucket n - m/2 is split: the
 // entries whose next bit is set go to the new bucket n. So growth costs one bucket per few inserts
-// and never a pause, and no second table exists. From 256 buckets on the tag tells which half an
+// and never a pause, and no second table exists. From 4096 buckets on the tag tells which half an
 // entry belongs to, so a split touches no entry.
 //
 // A scan walks buckets in the order of the reversed bits of the hash: a bucket and the two it
@@ -20,13 +21,14 @@
 // or shrinks: every key that is there from the first call to the last is seen. (Redis walks its
 // doubling table in the same order.)
 //
-// Must hold: n() entries reachable; an overflow chain hangs only below its own bucket and has no
+// Must hold: size() entries reachable; an overflow chain hangs only below its own bucket and has no
 // empty tail.
-// Cost: find one line (+ one per overflow bucket) and one entry; 64 / (7 * load) bytes per key,
-// load 0.8 aimed at.
+// Cost: find one line (+ one per overflow bucket) and one entry. Bytes per key: 64 / load and the
+// overflow buckets, between 9 and 10 at any load from 7 to 10, since buckets that wait for their
+// split hold twice what the split ones do; storage/README.md has the measurement.
 // Thread: whoever holds the shard. prefetch_*() may be called by anyone: it reads slots that
-// another thread may be writing, therefore slots are relaxed atomics (plain loads and stores on
-// this machine), and uses what it reads only as an address to fetch, never to follow.
+// another thread may be writing, and uses what it reads only as an address to fetch, never to
+// follow.
 // Sources: Litwin, "Linear hashing" (VLDB 1980); Larson, "Dynamic hash tables" (CACM 1988).
 #pragma once
 
@@ -39,46 +41,57 @@
 #include <vector>
 
 #include "storage/entry.h"
+#include "storage/heap.h"
 #include "storage/region.h"
 
 namespace larder::storage {
 
 class Table {
  public:
-  static constexpr std::size_t kSlots = 7;
+  static constexpr std::size_t kSlots = 10;
   struct alignas(64) Bucket {
-    std::array<std::atomic<std::uint64_t>, kSlots> slots;
-    std::atomic<std::uint64_t> link;
+    std::array<std::uint16_t, kSlots> tags;
+    std::array<Heap::Ref, kSlots> refs;
+    std::uint32_t link;
   };
   static_assert(sizeof(Bucket) == 64, "a bucket is one cache line");
 
   // reserve_bytes: address space for the buckets, a bound on growth (beyond it only chains get
-  // longer). The seed makes hashes of entries again where tags do not tell enough.
-  Table(std::size_t reserve_bytes, std::uint64_t seed);
-  ~Table();  // the entries are not destroyed: their owner has taken them out, or takes them along
+  // longer). The seed makes hashes of entries again where tags do not tell enough. The entries lie
+  // in `heap`.
+  Table(const Heap& heap, std::size_t reserve_bytes, std::uint64_t seed);
+  // The entries are not destroyed: their owner has taken them out, or takes them along.
+  ~Table() = default;
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
 
   std::size_t size() const { return size_; }
   // Buckets and overflow buckets, in bytes.
-  std::size_t used_bytes() const;
+  std::size_t used_bytes() const {
+    return buckets_.committed_bytes() + (overflow_count_ - free_overflow_.size()) * sizeof(Bucket) +
+           free_overflow_.capacity() * sizeof(std::uint32_t);
+  }
 
   Entry* find(std::uint64_t hash, std::string_view key) const;
   // The key must not be there yet.
   void insert(std::uint64_t hash, Entry* entry);
   // `older` must be there; it is not destroyed.
-  void replace(std::uint64_t hash, const Entry* older, Entry* newer);
+  void replace(std::uint64_t hash, const Entry* older, const Entry* newer) {
+    replace(hash, heap_.ref_of(older), newer);
+  }
+  // The same by the older one's name, when it is gone already.
+  void replace(std::uint64_t hash, Heap::Ref older, const Entry* newer);
   void erase(std::uint64_t hash, const Entry* entry);
 
   // Every entry whose tag and bucket fit the low 32 bits of a hash. visit(Entry*): must not change
   // the table.
   template <class Visitor>
   void each_named(std::uint32_t name, Visitor&& visit) const {
-    const std::uint64_t tag = tag_of(name);
+    const std::uint16_t tag = tag_of(name);
     for (const Bucket* bucket = &main_bucket(name); bucket != nullptr; bucket = next(*bucket)) {
-      for (const auto& slot : bucket->slots) {
-        const std::uint64_t word = slot.load(std::memory_order_relaxed);
-        if (word != 0 && (word & kTagMask) == tag) visit(entry_of(word));
+      for (unsigned hits = matches(*bucket, tag); hits != 0; hits &= hits - 1) {
+        const Heap::Ref ref = bucket->refs[static_cast<unsigned>(std::countr_zero(hits))];
+        if (ref != 0) visit(entry_at(ref));
       }
     }
   }
@@ -89,7 +102,7 @@ class Table {
   std::uint64_t scan_bucket(std::uint64_t cursor, Visitor&& visit) const {
     const std::uint64_t buckets = bucket_count();
     const std::uint64_t index = index_of(cursor, buckets);
-    visit_chain(buckets_[index], visit);
+    visit_chain(bucket_at(index), visit);
     // The bits that are the same for every hash of this bucket: those of m, or of m/2 where it is
     // not split yet.
     const std::uint64_t full = std::bit_ceil(buckets);
@@ -101,33 +114,25 @@ class Table {
   // visit(Entry*) for bucket number i, chains included.
   template <class Visitor>
   void each_in_bucket(std::size_t i, Visitor&& visit) const {
-    visit_chain(buckets_[i], visit);
+    visit_chain(bucket_at(i), visit);
   }
 
   // For any thread: bring the bucket of a hash, then (a little later) its likely entry, into the
   // cache.
-  void prefetch_bucket(std::uint64_t hash) const {
-    __builtin_prefetch(&buckets_[index_of(hash, bucket_count())]);
-  }
+  void prefetch_bucket(std::uint64_t hash) const { __builtin_prefetch(&main_bucket(hash)); }
   void prefetch_entry(std::uint64_t hash) const {
-    const std::uint64_t tag = tag_of(hash);
-    for (const auto& slot : buckets_[index_of(hash, bucket_count())].slots) {
-      const std::uint64_t word = slot.load(std::memory_order_relaxed);
-      if ((word & kTagMask) == tag) __builtin_prefetch(entry_of(word));
+    const Bucket& bucket = main_bucket(hash);
+    for (unsigned hits = matches(bucket, tag_of(hash)); hits != 0; hits &= hits - 1) {
+      heap_.prefetch(peek(bucket.refs[static_cast<unsigned>(std::countr_zero(hits))]));
     }
   }
 
  private:
-  static constexpr int kTagShift = 8;
-  static constexpr int kTagBits = 19;
-  static constexpr std::uint64_t kTagMask = (1ull << kTagBits) - 1;
+  static constexpr int kTagShift = 12;
+  static constexpr int kTagBits = 16;
 
-  static std::uint64_t tag_of(std::uint64_t hash) { return (hash >> kTagShift) & kTagMask; }
-  static std::uint64_t word_of(std::uint64_t tag, const Entry* entry) {
-    return reinterpret_cast<std::uint64_t>(entry) >> 3 << kTagBits | tag;
-  }
-  static Entry* entry_of(std::uint64_t word) {
-    return reinterpret_cast<Entry*>(word >> kTagBits << 3);
+  static std::uint16_t tag_of(std::uint64_t hash) {
+    return static_cast<std::uint16_t>(hash >> kTagShift);
   }
   static std::uint64_t index_of(std::uint64_t hash, std::uint64_t buckets) {
     const std::uint64_t full = std::bit_ceil(buckets);
@@ -135,38 +140,62 @@ class Table {
     return index < buckets ? index : index & (full / 2 - 1);
   }
   static std::uint64_t next_cursor(std::uint64_t cursor, std::uint64_t mask);
+  // A bit for each slot whose tag is this one, empty slots too.
+  static unsigned matches(const Bucket& bucket, std::uint16_t tag);
 
-  Bucket& main_bucket(std::uint64_t hash) const { return buckets_[index_of(hash, bucket_count())]; }
+  // Slots as those see them who do not hold the shard, and as they are written for these.
+  template <class Word>
+  static Word peek(const Word& word) {
+    return std::atomic_ref<Word>(const_cast<Word&>(word)).load(std::memory_order_relaxed);
+  }
+  template <class Word>
+  static void put(Word& word, Word value) {
+    std::atomic_ref<Word>(word).store(value, std::memory_order_relaxed);
+  }
+
+  Entry* entry_at(Heap::Ref ref) const { return static_cast<Entry*>(heap_.at(ref)); }
+  Bucket& bucket_at(std::uint64_t i) const { return reinterpret_cast<Bucket*>(buckets_.data())[i]; }
+  Bucket& main_bucket(std::uint64_t hash) const {
+    return bucket_at(index_of(hash, bucket_count()));
+  }
+  Bucket& overflow_at(std::uint32_t link) const {
+    return reinterpret_cast<Bucket*>(overflow_.data())[link - 1];
+  }
   Bucket* next(const Bucket& bucket) const {
-    const std::uint64_t link = bucket.link.load(std::memory_order_relaxed);
-    return link == 0 ? nullptr : overflow_[link - 1];
+    return bucket.link == 0 ? nullptr : &overflow_at(bucket.link);
   }
   template <class Visitor>
   void visit_chain(const Bucket& first, Visitor&& visit) const {
     for (const Bucket* bucket = &first; bucket != nullptr; bucket = next(*bucket)) {
-      for (const auto& slot : bucket->slots) {
-        const std::uint64_t word = slot.load(std::memory_order_relaxed);
-        if (word != 0) visit(entry_of(word));
+      for (const Heap::Ref ref : bucket->refs) {
+        if (ref != 0) visit(entry_at(ref));
       }
     }
   }
 
-  std::atomic<std::uint64_t>* find_slot(std::uint64_t hash, const Entry* entry) const;
-  void place(Bucket& first, std::uint64_t word);
+  struct Slot {
+    std::uint16_t tag;
+    Heap::Ref ref;
+  };
+  static Slot take(Bucket& bucket, std::size_t i);
+  Heap::Ref* find_slot(std::uint64_t hash, Heap::Ref ref) const;
+  void place(Bucket& first, const Slot& slot);
   void drop_tail(Bucket& first);
+  void cut_chain(Bucket& first);
   void grow();
   void shrink();
-  bool belongs_above(std::uint64_t word, int bit) const;
+  bool belongs_above(const Slot& slot, int bit) const;
   Bucket* make_overflow(Bucket& before);
   void free_overflow(Bucket& before);
 
-  Bucket* buckets_;                          // the region's start; never moves
+  const Heap& heap_;
+  Region buckets_;                           // the start never moves
   std::atomic<std::uint64_t> bucket_count_;  // relaxed: readers without the shard only prefetch
   std::size_t size_ = 0;
   std::uint64_t seed_;
-  Region region_;
-  std::vector<Bucket*> overflow_;             // by link - 1; null where free
-  std::vector<std::uint64_t> free_overflow_;  // links free for use again
+  Region overflow_;  // overflow buckets by link - 1
+  std::uint32_t overflow_count_ = 0;
+  std::vector<std::uint32_t> free_overflow_;  // links free for use again
 };
 
 }  // namespace larder::storage

@@ -14,13 +14,18 @@ namespace {
 // bounded work done under one lock (growth, expiry, eviction) is a small share of the keys.
 constexpr std::size_t kShardsPerLane = 16;
 constexpr std::size_t kFewestShards = 32;
+// Addresses for the entries of one database, all its shards together: more than a machine has
+// memory, and all databases together a fraction of the addresses a process has.
+constexpr std::size_t kAddressesPerDatabase = std::size_t{1} << 39;
 
 storage::Store::Settings store_settings(const Options& options, std::size_t lanes,
                                         std::uint64_t seed) {
-  return {.shards = std::min(std::bit_ceil(std::max(kFewestShards, lanes * kShardsPerLane)),
-                             storage::kMostShards),
+  const std::size_t shards = std::min(
+      std::bit_ceil(std::max(kFewestShards, lanes * kShardsPerLane)), storage::kMostShards);
+  return {.shards = shards,
           .databases = static_cast<std::uint32_t>(options.settings.databases),
-          .seed = seed};
+          .seed = seed,
+          .heap_reserve_bytes = kAddressesPerDatabase / shards};
 }
 
 }  // namespace

@@ -41,10 +41,10 @@ TEST_CASE("an entry gives back key, value and deadline, whatever their sizes") {
         REQUIRE(entry->type() == Type::string);
         REQUIRE(entry->encoding() == Encoding::raw);
         REQUIRE(entry->eviction() == 0);
-        REQUIRE(entry->weight_bytes() == footprint(entry->size_bytes()));
-        // 8 bytes, the deadline if any, the lengths, and nothing else.
-        const std::size_t extra = (deadline.is_never() ? 0u : 8u) + (key_size > 255 ? 4u : 1u) +
-                                  (value_size > 255 ? 2u : 1u);
+        REQUIRE(entry->weight_bytes() == Heap::cell_bytes(entry->size_bytes()));
+        // 8 bytes, the deadline if any, long lengths, and nothing else.
+        const std::size_t extra = (deadline.is_never() ? 0u : 6u) + (key_size > 255 ? 4u : 0u) +
+                                  (value_size > 255 ? 1u : 0u);
         REQUIRE(entry->size_bytes() == 8 + extra + key_size + value_size);
       }
     }
@@ -54,22 +54,24 @@ TEST_CASE("an entry gives back key, value and deadline, whatever their sizes") {
 TEST_CASE("an integer and a blob take eight bytes and no length") {
   for (const std::size_t key_size : kKeySizes) {
     const std::string key = bytes_of_size(key_size, 'k');
-    const OwnedEntry number(Entry::make(key, {Type::string, Encoding::integer, kSoon, 8}));
+    const OwnedEntry number(
+        Entry::make(test_heap(), key, {Type::string, Encoding::integer, kSoon, 8}));
     number->store_integer(INT64_MIN);
     REQUIRE(number->integer() == INT64_MIN);
     REQUIRE(number->key() == key);
     REQUIRE(number->value_size() == 8);
 
-    const OwnedEntry large(Entry::make(key, {Type::string, Encoding::blob, Deadline::never(), 8}));
+    const OwnedEntry large(
+        Entry::make(test_heap(), key, {Type::string, Encoding::blob, Deadline::never(), 8}));
     large->store_blob(Blob::copy_of("steam", 100));
     REQUIRE(large->blob()->bytes() == "steam");
     REQUIRE(large->key() == key);
     REQUIRE(large->weight_bytes() ==
-            footprint(large->size_bytes()) + footprint(sizeof(Blob) + 100));
+            Heap::cell_bytes(large->size_bytes()) + footprint(sizeof(Blob) + 100));
   }
 }
 
-TEST_CASE("a value is rewritten where it lies only if it fits the same footprint") {
+TEST_CASE("a value is rewritten where it lies only if it fits the same cell") {
   for (const std::size_t before : kValueSizes) {
     for (const std::size_t after : kValueSizes) {
       CAPTURE(before);
@@ -91,9 +93,9 @@ TEST_CASE("a value is rewritten where it lies only if it fits the same footprint
   }
 }
 
-TEST_CASE("every size within a footprint is rewritten, none beyond it") {
+TEST_CASE("every size within a cell is rewritten, none beyond it") {
   const OwnedEntry entry = make_text("k", "");
-  const std::size_t room = usable(entry->size_bytes()) - entry->size_bytes();
+  const std::size_t room = Heap::cell_bytes(entry->size_bytes()) - entry->size_bytes();
   for (std::size_t size = 0; size <= room; ++size) {
     CHECK(entry->rewrite_inline(bytes_of_size(size, 'r'), Encoding::raw));
     CHECK(entry->inline_bytes() == bytes_of_size(size, 'r'));
@@ -102,7 +104,8 @@ TEST_CASE("every size within a footprint is rewritten, none beyond it") {
 }
 
 TEST_CASE("an integer is not rewritten as bytes") {
-  const OwnedEntry entry(Entry::make("n", {Type::string, Encoding::integer, kSoon, 8}));
+  const OwnedEntry entry(
+      Entry::make(test_heap(), "n", {Type::string, Encoding::integer, kSoon, 8}));
   entry->store_integer(5);
   CHECK_FALSE(entry->rewrite_inline("12345678", Encoding::raw));
   CHECK(entry->integer() == 5);
@@ -123,10 +126,37 @@ TEST_CASE("a new entry inherits what belongs to the key and nothing of the value
   CHECK(newer->inline_bytes() == std::string(300, 'n'));
 }
 
-TEST_CASE("a deadline is stored over another") {
+TEST_CASE("a deadline is stored over another of its width") {
   const OwnedEntry entry = make_text("k", "v", kSoon);
-  entry->store_deadline(Deadline::at(-1));
-  CHECK(entry->deadline().unix_ms() == -1);
+  for (const std::int64_t ms : {std::int64_t{0}, std::int64_t{1}, (std::int64_t{1} << 48) - 1}) {
+    entry->store_deadline(Deadline::at(ms));
+    CHECK(entry->deadline().unix_ms() == ms);
+  }
   CHECK(entry->key() == "k");
   CHECK(entry->inline_bytes() == "v");
+}
+
+TEST_CASE("deadlines before 1970 and after the year 10889 take two bytes more") {
+  for (const std::int64_t ms : {std::int64_t{-1}, std::int64_t{1} << 48, INT64_MAX - 1}) {
+    const OwnedEntry entry = make_text("k", "v", Deadline::at(ms));
+    CHECK(entry->deadline().unix_ms() == ms);
+    CHECK(entry->deadline_bytes() == 8);
+    CHECK(entry->size_bytes() == 18);
+    CHECK(entry->key() == "k");
+    entry->store_deadline(Deadline::at(~ms));
+    CHECK(entry->deadline().unix_ms() == ~ms);
+    CHECK(entry->inline_bytes() == "v");
+  }
+}
+
+TEST_CASE("an entry that is moved is the same in another cell") {
+  Entry* entry = Entry::make(test_heap(), "k", {Type::string, Encoding::raw, kSoon, 5});
+  std::memcpy(entry->value(), "steam", 5);
+  entry->store_eviction(77);
+  const OwnedEntry moved(entry->move(test_heap()));
+  CHECK(moved.get() != entry);
+  CHECK(moved->key() == "k");
+  CHECK(moved->inline_bytes() == "steam");
+  CHECK(moved->deadline() == kSoon);
+  CHECK(moved->eviction() == 77);
 }

@@ -211,13 +211,13 @@ TEST_CASE("a flushed database is empty at once and buried in steps") {
   CHECK(rack.store.statistics().used_bytes < before / 4);
   int steps = 0;
   while (rack.store.bury(10)) ++steps;
-  CHECK(steps > 3);
+  CHECK(steps >= 3);
   CHECK_FALSE(rack.store.bury(10));
   rack.set("again", 1);
   CHECK(rack.store.size(1) == 1);
   rack.store.flush_all();
   CHECK(rack.store.statistics().keys == 0);
-  CHECK(rack.store.statistics().used_bytes == 0);
+  CHECK(rack.store.statistics().entry_bytes == 0);
   // What is not buried yet goes with the store: asan counts.
 }
 

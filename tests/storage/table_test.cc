@@ -22,7 +22,8 @@ constexpr std::size_t kReserve = 1 << 20;
 
 // A table with entries of its own, beside a map that says what must be in it.
 struct Filled {
-  explicit Filled(std::size_t reserve_bytes = kReserve) : table(reserve_bytes, kSeed) {}
+  explicit Filled(std::size_t reserve_bytes = kReserve)
+      : table(test_heap(), reserve_bytes, kSeed) {}
 
   std::uint64_t hash(const std::string& key) const { return hash_bytes(key, kSeed); }
   void insert(const std::string& key) {
@@ -107,7 +108,7 @@ TEST_CASE("a table that may not grow goes on in chains") {
 }
 
 TEST_CASE("keys with one hash are told apart by their bytes") {
-  Table table(kReserve, kSeed);
+  Table table(test_heap(), kReserve, kSeed);
   std::vector<OwnedEntry> entries;
   for (std::uint64_t i = 0; i < 40; ++i) {
     entries.push_back(make_text(numbered(i), ""));
@@ -124,8 +125,8 @@ TEST_CASE("keys with one hash are told apart by their bytes") {
 }
 
 TEST_CASE("an entry whose tag and bucket are another's does not answer for it") {
-  Table table(kReserve, kSeed);
-  // Bits 0..26 are all that a table of few buckets looks at: these two differ above only.
+  Table table(test_heap(), kReserve, kSeed);
+  // Bits 0..27 are all that a table of few buckets looks at: these two differ above only.
   const std::uint64_t one = 0x5;
   const std::uint64_t other = one | 1ull << 40;
   const OwnedEntry entry = make_text("one", "");

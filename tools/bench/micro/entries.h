@@ -44,13 +44,20 @@ struct KeyText {
   std::uint64_t hash() const { return storage::hash_bytes(view(), kSeed); }
 };
 
+// Where all of them lie.
+inline storage::Heap& heap() {
+  static storage::Heap made(storage::Heap::kMostReserveBytes);
+  return made;
+}
+
 inline storage::Entry* make_entry(std::string_view key, std::string_view value) {
   using storage::Encoding;
   storage::Entry* entry = storage::Entry::make(
-      key, {.type = storage::Type::string,
-            .encoding = value.size() <= storage::kEmbstrBytes ? Encoding::embstr : Encoding::raw,
-            .deadline = storage::Deadline::never(),
-            .value_bytes = value.size()});
+      heap(), key,
+      {.type = storage::Type::string,
+       .encoding = value.size() <= storage::kEmbstrBytes ? Encoding::embstr : Encoding::raw,
+       .deadline = storage::Deadline::never(),
+       .value_bytes = value.size()});
   std::memcpy(entry->value(), value.data(), value.size());
   return entry;
 }
@@ -87,7 +94,7 @@ class Entries {
     }
   }
   ~Entries() {
-    for (storage::Entry* entry : all_) entry->destroy();
+    for (storage::Entry* entry : all_) entry->destroy(heap());
   }
   Entries(const Entries&) = delete;
   Entries& operator=(const Entries&) = delete;

@@ -21,7 +21,7 @@ void entry_make_destroy(benchmark::State& state) {
   for (auto _ : state) {
     Entry* entry = make_entry(KeyText(++n).view(), value);
     benchmark::DoNotOptimize(entry);
-    entry->destroy();
+    entry->destroy(heap());
   }
   state.SetItemsProcessed(state.iterations());
 }
@@ -36,7 +36,7 @@ void entry_replace(benchmark::State& state) {
     const std::size_t size_bytes = 8 + (mix(n + draw.next()) & 127);
     Entry* newer = make_entry(KeyText(n).view(), std::string_view(value).substr(0, size_bytes));
     newer->inherit(*entries[n]);
-    entries[n]->destroy();
+    entries[n]->destroy(heap());
     entries[n] = newer;
   }
   state.SetItemsProcessed(state.iterations());

@@ -23,7 +23,7 @@ constexpr std::size_t kBatch = 64;  // as net/session.h
 // the other.
 class Filled {
  public:
-  explicit Filled(std::size_t count) : entries_(count), table_(kReserveBytes, kSeed) {
+  explicit Filled(std::size_t count) : entries_(count), table_(heap(), kReserveBytes, kSeed) {
     for (std::size_t n = 0; n < count; ++n) table_.insert(KeyText(n).hash(), entries_[n]);
   }
   static Filled& of(const benchmark::State& state) {
@@ -114,7 +114,7 @@ void table_scan(benchmark::State& state) {
 void table_insert(benchmark::State& state) {
   Filled& filled = Filled::of(state);
   for (auto _ : state) {
-    Table table(kReserveBytes, kSeed);
+    Table table(heap(), kReserveBytes, kSeed);
     for (std::size_t n = 0; n < filled.entries().size(); ++n) {
       table.insert(KeyText(n).hash(), filled.entries()[n]);
     }

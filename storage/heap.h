@@ -1,0 +1,181 @@
+// Where entries lie: cells in slabs of one stretch of addresses. One heap for each database of a
+// shard.
+//
+// A slab is 32 KiB of cells of one size. Sizes up to 512 bytes come in steps of 8; above, a cell is
+// the largest of which so many fill a slab, so no slab has a useless tail. A cell has no header and
+// a request is rounded up by less than 8 bytes, where malloc takes 8 for itself and rounds to 16.
+//
+//   slab     cells handed out once | cells never used yet (their pages not touched)
+//            ^ free ones among them are linked through their own bytes
+//
+// A cell is named by a Ref, 32 bits: its offset in units of 8 bytes. That is half of a pointer in
+// the table's slots, and reaches over 16 GiB in each of the many heaps. What is larger than 4 KiB
+// (long keys, values short of a blob) is boxed: malloc's, and named by its number in a list.
+//
+// Shelves: the slabs of one size that have free cells stand on four shelves by how full they are.
+// The fullest are filled first, so that the emptiest become empty; an empty slab serves any size.
+// Tidying: entries may move (only the table points at them), so when more than a sixteenth of a
+// size's cells are free, the emptiest slab is emptied, a few cells at the end of each visit that
+// finds it so. Deleting half of the keys therefore gives back near half of the memory, whatever
+// sizes come next. Measured against malloc in the room's README.
+//
+// Must hold: the first byte of a cell in use is never kFreeMark (an entry's type sees to it).
+// Cost: allocate and release are a few loads and stores; a cell is moved less than once for each
+// cell that is freed.
+// Thread: whoever holds the shard. prefetch() may be called by anyone.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "storage/memory.h"
+#include "storage/region.h"
+
+namespace larder::storage {
+
+class Heap {
+ public:
+  using Ref = std::uint32_t;  // 0: none
+  static constexpr std::size_t kUnitBytes = 8;
+  static constexpr std::size_t kSlabBytes = 32 * 1024;
+  static constexpr std::size_t kMostCellBytes = 4096;
+  static constexpr std::size_t kMostReserveBytes = (std::size_t{1} << 31) * kUnitBytes;
+  static constexpr unsigned char kFreeMark = 0xff;
+
+  explicit Heap(std::size_t reserve_bytes);
+  ~Heap();  // boxes must be released before
+  Heap(const Heap&) = delete;
+  Heap& operator=(const Heap&) = delete;
+
+  // Never null. 8-byte aligned; not initialised.
+  void* allocate(std::size_t size_bytes);
+  void release(void* cell, std::size_t size_bytes);
+
+  Ref ref_of(const void* cell) const {
+    const auto offset = static_cast<std::size_t>(static_cast<const char*>(cell) - region_.data());
+    if (offset >= region_.reserved_bytes()) [[unlikely]]
+      return box_ref(cell);
+    return static_cast<Ref>(offset / kUnitBytes) + 1;
+  }
+  void* at(Ref ref) const {
+    if ((ref & kBoxed) != 0) [[unlikely]]
+      return boxes_[ref & ~kBoxed];
+    return origin_ + std::size_t{ref} * kUnitBytes;
+  }
+  void prefetch(Ref ref) const {
+    if ((ref & kBoxed) == 0) __builtin_prefetch(origin_ + std::size_t{ref} * kUnitBytes);
+  }
+
+  // What a request of that size takes, in bytes.
+  static constexpr std::size_t cell_bytes(std::size_t size_bytes);
+  // Cells in use, slabs that are not empty, and boxes.
+  std::size_t cells() const { return cells_; }
+  std::size_t slab_bytes() const { return open_slabs_ * kSlabBytes; }
+  std::size_t boxes() const { return boxes_.size() - free_boxes_.size(); }
+
+  // A slab is being emptied, or one should be.
+  bool wants_tidying() const { return crowded_ != 0; }
+  // Goes on with it, for at most `budget` cells. move(void* cell) puts what is in the cell into
+  // another one of this heap and releases this one.
+  template <class Move>
+  void tidy(std::size_t budget, Move&& move) {
+    for (; budget != 0 && (leaving_ != 0 || choose_leaving()); --budget) {
+      if (void* cell = next_leaving()) move(cell);
+    }
+  }
+
+  // For a heap whose cells are all forgotten: gives back memory, at most `budget_bytes`. True:
+  // there is none left.
+  bool give_back(std::size_t budget_bytes) { return region_.give_back(budget_bytes); }
+
+ private:
+  static constexpr Ref kBoxed = Ref{1} << 31;
+  // Steps of 8 bytes up to kMostFineBytes; then by how many fill a slab.
+  static constexpr std::size_t kMostFineBytes = 512;
+  static constexpr std::size_t kFineClasses = kMostFineBytes / kUnitBytes;
+  static constexpr std::size_t kMostPerSlab = kSlabBytes / kMostFineBytes;
+  static constexpr std::size_t kFewestPerSlab = kSlabBytes / kMostCellBytes;
+  static constexpr std::size_t kClasses = kFineClasses + 1 + kMostPerSlab - kFewestPerSlab;
+  static constexpr std::size_t kFewestUnits = 2;
+  static constexpr int kShelves = 4;
+  static constexpr std::uint8_t kNoShelf = kShelves;  // full, or being emptied
+  // A size is crowded with free cells when it has this share of them, and slabs' worth besides.
+  static constexpr std::size_t kFreeShare = 16;
+  static constexpr std::size_t kFreeSlabs = 2;
+  // Empty slabs kept with their pages, for the next size that asks.
+  static constexpr std::size_t kWarmSlabs = 8;
+
+  using SlabNumber = std::uint32_t;  // from 1; 0: none
+  struct Slab {
+    std::uint16_t size_class;
+    std::uint16_t capacity;
+    std::uint16_t live;
+    std::uint16_t free_head;   // unit + 1 of the first free cell
+    std::uint16_t fresh_unit;  // from here on never used
+    std::uint8_t shelf;
+    SlabNumber before;
+    SlabNumber after;
+  };
+  struct SizeClass {
+    std::array<SlabNumber, kShelves> shelves{};
+    std::uint32_t slabs = 0;
+    std::size_t free = 0;  // cells, the never used ones too
+  };
+
+  static constexpr std::size_t class_of(std::size_t size_bytes);
+  static constexpr std::size_t units_of(std::size_t size_class);
+
+  Slab& slab(SlabNumber number) const { return reinterpret_cast<Slab*>(slabs_.data())[number - 1]; }
+  char* start_of(SlabNumber number) const { return region_.data() + (number - 1) * kSlabBytes; }
+  SlabNumber open_slab(std::size_t size_class);
+  void close_slab(SlabNumber number);
+  void put_on_shelf(SlabNumber number);
+  void take_off_shelf(SlabNumber number);
+  bool is_crowded(const SizeClass& size_class, std::size_t capacity) const {
+    return size_class.free > size_class.slabs * capacity / kFreeShare + kFreeSlabs * capacity;
+  }
+  bool choose_leaving();
+  void* next_leaving();
+  void* make_box(std::size_t size_bytes);
+  void release_box(void* cell);
+  Ref box_ref(const void* cell) const;
+
+  Region region_;
+  char* origin_;  // one unit before the first cell, so that no Ref is 0
+  Region slabs_;
+  SlabNumber slab_count_ = 0;
+  std::size_t open_slabs_ = 0;
+  std::size_t cells_ = 0;
+  std::array<SizeClass, kClasses> classes_{};
+  std::vector<SlabNumber> warm_;  // empty slabs with their pages
+  std::vector<SlabNumber> cold_;  // and without
+  std::size_t crowded_ = 0;       // a size class + 1 that wants tidying
+  SlabNumber leaving_ = 0;        // the slab that is being emptied
+  std::size_t leaving_unit_ = 0;  // cells of it before here have been looked at
+  std::vector<void*> boxes_;
+  std::vector<Ref> free_boxes_;
+};
+
+constexpr std::size_t Heap::class_of(std::size_t size_bytes) {
+  if (size_bytes <= kMostFineBytes) {
+    const std::size_t units = (size_bytes + kUnitBytes - 1) / kUnitBytes;
+    return units < kFewestUnits ? kFewestUnits : units;
+  }
+  std::size_t per_slab = kSlabBytes / size_bytes;
+  if (kSlabBytes / per_slab / kUnitBytes * kUnitBytes < size_bytes) --per_slab;
+  return kFineClasses + kMostPerSlab - per_slab;
+}
+
+constexpr std::size_t Heap::units_of(std::size_t size_class) {
+  if (size_class <= kFineClasses) return size_class;
+  return kSlabBytes / (kFineClasses + kMostPerSlab - size_class) / kUnitBytes;
+}
+
+constexpr std::size_t Heap::cell_bytes(std::size_t size_bytes) {
+  if (size_bytes > kMostCellBytes) return footprint(size_bytes + kUnitBytes);
+  return units_of(class_of(size_bytes)) * kUnitBytes;
+}
+
+}  // namespace larder::storage
