@@ -16,6 +16,7 @@
 #include "server/engine/families.h"
 #include "server/engine/lane.h"
 #include "server/engine/monitors.h"
+#include "server/engine/registry.h"
 #include "server/engine/transaction.h"
 
 namespace larder::server {
@@ -104,7 +105,10 @@ void run_queued(Call& call, Transaction& transaction, const storage::HeldShards*
     words.assign(one.words.begin(), one.words.end());
     call.lane.counters.commands.add();
     call.services.dispatcher.run_inner(call.lane, call.client, *one.row, words, call.reply,
-                                       {.held = held, .now_ms = call.now_ms, .in_exec = true});
+                                       {.number = call.services.registry.number_of(*one.row),
+                                        .held = held,
+                                        .now_ms = call.now_ms,
+                                        .in_exec = true});
     if (call.services.monitors.any() && !(one.row->flags & (skip_monitor | admin))) {
       call.services.monitors.show(call.lane.now_us, call.client, words,
                                   one.row->flags & touches_arguments, false);

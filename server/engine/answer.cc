@@ -23,20 +23,10 @@ std::string_view error_text(Outcome outcome) {
   return {};
 }
 
-void answer_bytes(protocol::Reply& reply, const storage::Bytes& bytes) {
-  if (storage::Blob* blob = bytes.blob()) {
-    blob->hold();
-    return reply.pinned(protocol::Pin(
-        blob->bytes(), blob, [](void* owner) { static_cast<storage::Blob*>(owner)->drop(); }));
-  }
-  storage::Bytes::Digits digits;
-  reply.bulk(bytes.text(digits));
-}
-
-void answer_string(protocol::Reply& reply, const storage::Value* value) {
-  if (value == nullptr) return reply.null();
-  if (!value->is_string()) return reply.error(errors::wrong_type);
-  answer_bytes(reply, value->bytes());
+void answer_blob(protocol::Reply& reply, storage::Blob& blob) {
+  blob.hold();
+  reply.pinned(protocol::Pin(blob.bytes(), &blob,
+                             [](void* owner) { static_cast<storage::Blob*>(owner)->drop(); }));
 }
 
 }  // namespace larder::server

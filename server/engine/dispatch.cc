@@ -46,7 +46,20 @@ bool is_http(Words words) {
   return protocol::same_word(words[0], "POST") || protocol::same_word(words[0], "HOST:");
 }
 
+// Fewer ticks than this are surely below the slow log's threshold; more are looked at closely.
+std::uint64_t least_slow_ticks(const Services& services) {
+  constexpr double kSurely = 0.99;
+  const std::int64_t threshold_us = services.options.settings.slowlog_log_slower_than_us;
+  if (threshold_us < 0) return UINT64_MAX;
+  const double ticks = static_cast<double>(threshold_us) * 1000.0 / nanoseconds_per_tick();
+  return ticks * kSurely < 0x1p63 ? static_cast<std::uint64_t>(ticks * kSurely) : UINT64_MAX;
+}
+
 }  // namespace
+
+void restart_clock(Lane& lane) {
+  lane.ticks = ticks_now();
+}
 
 Prepared Dispatcher::prepare(Words words) const {
   Prepared prepared{services_.registry.match(words), std::nullopt};
@@ -89,10 +102,7 @@ bool Dispatcher::is_known(Asked& asked) {
 }
 
 bool Dispatcher::has_its_words(Asked& asked) {
-  if (asked.row().arity.admits(asked.words.size()) &&
-      (asked.row().run != nullptr || asked.row().subcommands.empty())) {
-    return true;
-  }
+  if (asked.prepared.match.fits) return true;
   refuse(asked, errors::wrong_arity(services_.registry.full_name(asked.row())));
   return false;
 }
@@ -137,14 +147,29 @@ bool Dispatcher::is_not_busy(Asked& asked) {
   return false;
 }
 
+// Whether no gate can have anything to say. Being wrong about a request that would pass is only
+// slow.
+bool Dispatcher::is_usual(const Asked& asked) const {
+  const Client& client = asked.client;
+  const storage::Store& store = services_.store;
+  return asked.prepared.match.fits && client.authenticated && !asked.is_queueing() &&
+         !services_.scripts.is_running() && asked.now_ms() >= services_.pause.until_ms() &&
+         (store.limit_bytes() == 0 || store.used_bytes() <= store.limit_bytes());
+}
+
 Next Dispatcher::execute(Lane& lane, Client& client, Words words, const Prepared& prepared,
                          protocol::RespWriter& writer) {
   Asked asked{lane, client, words, prepared, writer};
+  return is_usual(asked) ? run(asked) : execute_carefully(asked);
+}
+
+Next Dispatcher::execute_carefully(Asked& asked) {
+  Client& client = asked.client;
   // A script of this very lane may have let the loop look at its sockets.
   if (services_.scripts.is_running() && services_.scripts.is_busy()) {
-    return execute_while_busy(lane, client, words, writer);
+    return execute_while_busy(asked.lane, client, asked.words, asked.writer);
   }
-  if (prepared.match.container == nullptr && is_http(words)) return Next::close;
+  if (asked.prepared.match.container == nullptr && is_http(asked.words)) return Next::close;
   const bool passes = is_known(asked) && has_its_words(asked) && is_signed_in(asked) &&
                       may_be_in_multi(asked) && has_memory(asked);
   if (!passes) return Next::go_on;
@@ -164,10 +189,11 @@ Next Dispatcher::execute(Lane& lane, Client& client, Words words, const Prepared
       refuse(asked, errors::multi_too_large);
       return Next::go_on;
     }
-    client.transaction->queue(row, words);
-    writer.simple("QUEUED");
+    client.transaction->queue(row, asked.words);
+    asked.writer.simple("QUEUED");
     return Next::go_on;
   }
+  restart_clock(asked.lane);
   return run(asked);
 }
 
@@ -178,7 +204,9 @@ Next Dispatcher::execute_while_busy(Lane& lane, Client& client, Words words,
   lane.now_us = services_.clock.wall().count();
   const bool passes = is_known(asked) && has_its_words(asked) && is_signed_in(asked) &&
                       may_be_in_multi(asked) && is_not_busy(asked);
-  return passes ? run(asked) : Next::go_on;
+  if (!passes) return Next::go_on;
+  restart_clock(lane);
+  return run(asked);
 }
 
 // Shown when it has run, as Redis does: SELECT with the new database, RESET not to the monitor that
@@ -194,20 +222,19 @@ void Dispatcher::show_to_monitors(const Asked& asked) {
 
 Next Dispatcher::run(Asked& asked) {
   Client& client = asked.client;
+  Lane& lane = asked.lane;
   const Command& row = asked.row();
   client.last_command = &row;
   client.active_ms = asked.now_ms();
   ++client.commands;
-  asked.lane.counters.commands.add();
+  lane.counters.commands.add();
 
   const std::uint64_t errors_before = asked.writer.errors();
-  const std::uint64_t begin = ticks_now();
-  std::optional<Alone> alone;
-  if (row.flags & Flag::exclusive && asked.lane.is_inside) alone.emplace(services_, asked.lane);
+  const std::uint64_t begin = lane.ticks;
   storage::Keyspace keys(services_.store, client.db, asked.now_ms());
   keys.no_touch(client.no_touch);
   Call call{.services = services_,
-            .lane = asked.lane,
+            .lane = lane,
             .client = client,
             .command = row,
             .words = asked.words,
@@ -215,30 +242,47 @@ Next Dispatcher::run(Asked& asked) {
             .reply = asked.writer,
             .now_ms = asked.now_ms(),
             .first_hash = asked.prepared.first_hash};
-  row.run(call);
-  const std::uint64_t took = ticks_now() - begin;
-  alone.reset();
+  std::uint64_t end = 0;
+  if (row.flags & (Flag::exclusive | Flag::control)) [[unlikely]] {
+    end = run_apart(asked, call);
+  } else {
+    row.run(call);
+    end = lane.ticks = ticks_now();
+  }
+  const std::uint64_t took = end - begin;
   show_to_monitors(asked);
 
-  note_time(asked, took);
-  if (asked.writer.errors() != errors_before) {
-    asked.lane.commands[asked.prepared.match.number].failed.add();
-    asked.lane.count_error(asked.writer.last_error_code());
+  CommandCounters& counters = lane.commands[asked.prepared.match.number];
+  counters.count_call(took);
+  if (took >= lane.slow_ticks) [[unlikely]]
+    note_slow(asked, took);
+  if (asked.writer.errors() != errors_before) [[unlikely]] {
+    counters.failed.add();
+    lane.count_error(asked.writer.last_error_code());
   }
-  if (call.work) {
+  if (call.work) [[unlikely]] {
     client.work = std::move(call.work);
     return Next::wait;
   }
   return client.close_after_reply ? Next::close : Next::go_on;
 }
 
-void Dispatcher::note_time(Asked& asked, std::uint64_t ticks) {
-  asked.lane.commands[asked.prepared.match.number].count_call(ticks);
+// Rows that hold everybody off, or that run others (EXEC): they may change the settings. Answers
+// when it was done; what is waited for afterwards is neither its time nor the next one's.
+std::uint64_t Dispatcher::run_apart(Asked& asked, Call& call) {
+  Lane& lane = asked.lane;
+  std::optional<Alone> alone;
+  if (asked.row().flags & Flag::exclusive && lane.is_inside) alone.emplace(services_, lane);
+  call.command.run(call);
+  lane.slow_ticks = least_slow_ticks(services_);
+  return lane.ticks = ticks_now();
+}
+
+void Dispatcher::note_slow(Asked& asked, std::uint64_t ticks) {
   const std::int64_t threshold_us = services_.options.settings.slowlog_log_slower_than_us;
   if (threshold_us < 0 || asked.row().flags & Flag::skip_slowlog) return;
   const std::uint64_t took_us = microseconds_of(ticks);
-  if (took_us < static_cast<std::uint64_t>(threshold_us)) [[likely]]
-    return;
+  if (took_us < static_cast<std::uint64_t>(threshold_us)) return;
   const bool has_secrets = asked.row().flags & Flag::touches_arguments;
   const std::vector<std::string_view> shown = has_secrets ? redacted(asked.words)
                                                           : std::vector<std::string_view>{};
@@ -283,12 +327,14 @@ void Dispatcher::run_inner(Lane& lane, Client& client, const Command& row, Words
   // Nobody may come between the steps of a transaction or a script: the work is done to its end.
   while (call.work && !call.work->step(call)) {
   }
-  lane.commands[services_.registry.number_of(row)].count_call(ticks_now() - begin);
+  lane.commands[inner.number].count_call(ticks_now() - begin);
 }
 
 LaneVisit::LaneVisit(Services& services, Lane& lane) : services_(services), lane_(lane) {
   lane_.is_inside = services_.turnstile.enter(lane_.seat);
   lane_.now_us = services_.clock.wall().count();
+  lane_.slow_ticks = least_slow_ticks(services_);
+  restart_clock(lane_);
 }
 
 LaneVisit::~LaneVisit() {
@@ -317,6 +363,7 @@ Alone::~Alone() {
     // must wait for it.
     services_.turnstile.wait_until_open();
   }
+  restart_clock(lane_);
 }
 
 }  // namespace larder::server

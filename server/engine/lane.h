@@ -90,9 +90,11 @@ class alignas(64) Lane {
   std::vector<CommandCounters> commands;
   std::mt19937_64 chance;
   std::unique_ptr<scripting::Interpreter> interpreter;
-  std::int64_t now_us = 0;  // wall time of the batch that runs
-  bool is_inside = false;   // this lane has entered the turnstile
-  bool is_alone = false;    // this lane has closed the turnstile
+  std::int64_t now_us = 0;       // wall time of the batch that runs
+  std::uint64_t ticks = 0;       // when the last command was done; the next one's time begins here
+  std::uint64_t slow_ticks = 0;  // who takes less is no matter for the slow log
+  bool is_inside = false;        // this lane has entered the turnstile
+  bool is_alone = false;         // this lane has closed the turnstile
 
   // Upkeep's: when it last ticked, whether it left work over, and whose turn it is.
   std::uint64_t tended_ticks = 0;

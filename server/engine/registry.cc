@@ -37,7 +37,8 @@ bool same_folded(std::string_view word, std::string_view upper_name) {
 
 }  // namespace
 
-Registry::Registry(std::span<const Family* const> families) : families_(families) {
+Registry::Registry(std::span<const Family* const> families)
+    : families_(families), plain_(std::size_t{1} << kPlainBits) {
   for (const Family* family : families_) {
     for (const Command& command : family->commands) {
       ensure(find(command.name) == nullptr, "two rows have one name");
@@ -47,8 +48,10 @@ Registry::Registry(std::span<const Family* const> families) : families_(families
         add_place(sub, {numbered_.size(), family, &command});
       }
       index(command);
+      index_plain(command);
     }
   }
+  ensure(commands_.size() * 2 <= plain_.size(), "the table of plain names is half full at most");
 }
 
 void Registry::add_place(const Command& row, const Place& place) {
@@ -68,7 +71,18 @@ void Registry::index(const Command& command) {
 void Registry::index_one(const Command& command) {
   std::size_t i = folded_hash(command.name) & (by_name_.size() - 1);
   while (by_name_[i].row != nullptr) i = (i + 1) & (by_name_.size() - 1);
-  by_name_[i] = {&command, places_.at(&command).number};
+  by_name_[i] = {&command, static_cast<std::uint32_t>(places_.at(&command).number)};
+}
+
+void Registry::index_plain(const Command& command) {
+  const auto is_letter = [](char c) { return c >= 'A' && c <= 'Z'; };
+  const std::string_view name = command.name;
+  if (name.empty() || name.size() > kMostLetters || !command.subcommands.empty()) return;
+  if (command.run == nullptr || !std::all_of(name.begin(), name.end(), is_letter)) return;
+  const std::uint64_t letters = packed(name);
+  std::size_t i = plain_place(letters);
+  while (plain_[i].row != nullptr) i = (i + 1) & (plain_.size() - 1);
+  plain_[i] = {&command, static_cast<std::uint32_t>(places_.at(&command).number), letters};
 }
 
 const Registry::Named* Registry::find_named(std::string_view name) const {
@@ -86,17 +100,20 @@ const Command* Registry::find(std::string_view name) const {
   return named == nullptr ? nullptr : named->row;
 }
 
-Registry::Match Registry::match(Words words) const {
+Registry::Match Registry::match_oddly(Words words) const {
   const Named* named = find_named(words[0]);
   if (named == nullptr) return {};
   const Command* command = named->row;
+  const auto match_of = [&](const Command& row, std::uint32_t number) -> Match {
+    return {command, &row, number, row.run != nullptr && row.arity.admits(words.size())};
+  };
   // A container that is also a command (COMMAND) runs when it stands alone.
-  if (command->subcommands.empty() || words.size() < 2) return {command, command, named->number};
-  for (std::size_t i = 0; i < command->subcommands.size(); ++i) {
+  if (command->subcommands.empty() || words.size() < 2) return match_of(*command, named->number);
+  for (std::uint32_t i = 0; i < command->subcommands.size(); ++i) {
     const Command& sub = command->subcommands[i];
-    if (same_folded(words[1], sub.name)) return {command, &sub, named->number + 1 + i};
+    if (same_folded(words[1], sub.name)) return match_of(sub, named->number + 1 + i);
   }
-  return {command, nullptr, named->number};
+  return {command, nullptr, named->number, false};
 }
 
 std::size_t Registry::number_of(const Command& row) const {

@@ -205,6 +205,7 @@ void Loop::run_batches(std::span<Session* const> sessions) {
       while (!engine_.services().turnstile.enter(lane_.seat)) {
         engine_.services().turnstile.wait_until_open();
       }
+      restart_clock(lane_);
     }
   }
 }

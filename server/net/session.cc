@@ -103,7 +103,10 @@ void Session::run(bool busy) {
   if (client_.close_after_reply && !closing_) close_when_sent();
   while (has_batch() && !is_closed() && !closing_ && !is_held()) {
     run_one(busy);
-    if (output_.size_bytes() > kFlushOutputBytes) flush();
+    if (output_.size_bytes() > kFlushOutputBytes) {
+      flush();
+      restart_clock(loop_.lane());
+    }
   }
   // Who closes has said its last reply: the rest of the batch is not run.
   if (closing_) next_ = batch_.size();

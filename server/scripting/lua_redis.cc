@@ -112,7 +112,7 @@ void run_row(Machine& machine, const Registry::Match& match) {
   call.client.protocol = machine.run->resp;
   machine.services.dispatcher.run_inner(
       machine.lane, call.client, *match.row, machine.words, machine.recorder,
-      {.now_ms = call.now_ms, .in_script = true, .in_exec = call.in_exec});
+      {.number = match.number, .now_ms = call.now_ms, .in_script = true, .in_exec = call.in_exec});
   if (machine.recorder.is_error()) machine.lane.commands[match.number].failed.add();
 }
 
