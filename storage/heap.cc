@@ -23,7 +23,7 @@ namespace {
 
 // What of a free cell the heap itself reads: the mark and the link.
 constexpr std::size_t kLinkOffset = 2;
-constexpr std::size_t kOwnBytes = 8;
+[[maybe_unused]] constexpr std::size_t kOwnBytes = 8;
 
 std::uint16_t link_of(const char* cell) {
   std::uint16_t link = 0;
