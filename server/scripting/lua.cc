@@ -33,9 +33,6 @@ constexpr int kFieldNames = 5;
 // Compiled scripts in one lane; more, and all are forgotten and compiled anew as they are asked
 // for.
 constexpr std::size_t kCompiledScripts = 4 * kEvalScripts;
-// As Redis: after so many scripts, so many KiB of the collector's work.
-constexpr int kScriptsBetweenSteps = 50;
-constexpr int kStepKib = 50;
 // How much of an error's text is told.
 constexpr std::size_t kFailureBytes = 64u << 10;
 
@@ -129,7 +126,6 @@ class Interpreter::State {
   JsonSettings* json_ = nullptr;  // of the cjson that all scripts share
   int base_ = 0;                  // top of the stack between runs
   std::uint64_t generation_ = 0;
-  int scripts_since_step_ = 0;
   std::unordered_map<Sha, Compiled, ShaHash> by_sha_;
   std::unordered_map<std::string_view, const Compiled*> by_text_;  // views of their texts
 };
@@ -323,9 +319,6 @@ void Interpreter::State::clean_up(int status) {
       forget_all();
       lua_gc(lua_, LUA_GCCOLLECT, 0);
     }
-  } else if (++scripts_since_step_ == kScriptsBetweenSteps) {
-    scripts_since_step_ = 0;
-    lua_gc(lua_, LUA_GCSTEP, kStepKib);
   }
   machine_.reported_bytes.store(machine_.used_bytes, std::memory_order_relaxed);
 }

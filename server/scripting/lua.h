@@ -22,7 +22,9 @@
 //
 // Must hold: the memory limit is on only while Lua is called in protected mode; nothing of a run is
 // on the stack between runs.
-// Cost: a run allocates nothing but what Lua does for KEYS, ARGV and the script itself.
+// Cost: a run allocates nothing but what Lua does for KEYS, ARGV and the script itself. The
+// collector goes at Lua's own pace, which keeps garbage below what lives; Redis's extra step after
+// every 50 scripts was 2,400 of the 8,300 instructions of a one-call EVAL.
 // Thread: loop (its lane's). A script may hold the loop for as long as it likes; scripts.h says who
 // may speak then.
 #pragma once

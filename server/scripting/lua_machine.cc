@@ -1,6 +1,8 @@
 #include "server/scripting/lua_machine.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <cstring>
 
 #include "protocol/errors.h"
 #include "server/engine/lane.h"
@@ -9,12 +11,38 @@
 #include "storage/clock.h"
 
 namespace larder::server::scripting {
+namespace {
+
+void release(SmallBlocks& small, void* block, std::size_t bytes) {
+  if (small.owns(block)) {
+    small.give(block, bytes);
+  } else {
+    std::free(block);
+  }
+}
+
+// As realloc(), which it is for everything large. Null: no memory; the old block stays.
+void* resize(SmallBlocks& small, void* block, std::size_t old_bytes, std::size_t new_bytes) {
+  const bool is_ours = block != nullptr && small.owns(block);
+  if (is_ours && SmallBlocks::are_alike(old_bytes, new_bytes)) return block;
+  if (!is_ours && (block != nullptr || new_bytes > SmallBlocks::kLargest)) {
+    return std::realloc(block, new_bytes);
+  }
+  void* moved = new_bytes <= SmallBlocks::kLargest ? small.take(new_bytes) : nullptr;
+  if (moved == nullptr) moved = std::malloc(new_bytes);
+  if (moved == nullptr || block == nullptr) return moved;
+  std::memcpy(moved, block, std::min(old_bytes, new_bytes));
+  small.give(block, old_bytes);
+  return moved;
+}
+
+}  // namespace
 
 void* allocate(void* memory, void* block, std::size_t old_bytes, std::size_t new_bytes) {
   Memory& account = *static_cast<Memory*>(memory);
   if (block == nullptr) old_bytes = 0;
   if (new_bytes == 0) {
-    std::free(block);
+    if (block != nullptr) release(account.small, block, old_bytes);
     account.used_bytes -= old_bytes;
     return nullptr;
   }
@@ -27,7 +55,7 @@ void* allocate(void* memory, void* block, std::size_t old_bytes, std::size_t new
       lua_gc(account.lua, LUA_GCRESTART, 0);
     }
   }
-  void* moved = std::realloc(block, new_bytes);
+  void* moved = resize(account.small, block, old_bytes, new_bytes);
   if (moved != nullptr) account.used_bytes = used_bytes;
   return moved;
 }
