@@ -88,6 +88,34 @@ TEST_CASE("every row is found under its name, in any case, and under no other") 
   CHECK(registry.find("") == nullptr);
 }
 
+TEST_CASE("what only looks like a name is unknown") {
+  const Registry registry(all_families());
+  for (const Command* command : registry.commands()) {
+    const std::string name(command->name);
+    std::vector<std::string> others = {name + ' ', name + '\0', ' ' + name, ""};
+    for (std::size_t i = 0; i < name.size(); ++i) {
+      // The same five bits, or the same bits but those of case.
+      for (const int flip : {0x40, 0x60, 0x80, 0xa0}) {
+        std::string other = name;
+        other[i] = static_cast<char>(other[i] ^ flip);
+        others.push_back(other);
+      }
+    }
+    for (const std::string& other : others) {
+      if (registry.find(other) != nullptr) continue;  // by the slow way: another name after all
+      const std::string_view words[] = {other, "key", "value"};
+      CHECK_MESSAGE(registry.match(words).row == nullptr, name);
+    }
+    std::string mixed = name;
+    for (std::size_t i = 0; i < mixed.size(); i += 2) {
+      mixed[i] = static_cast<char>(std::tolower(static_cast<unsigned char>(mixed[i])));
+    }
+    const std::string_view alone[] = {mixed};
+    CHECK(registry.match(alone).container == command);
+    CHECK(registry.match(alone).number == registry.number_of(*command));
+  }
+}
+
 TEST_CASE("every row is spoken in some transcript") {
   const std::set<std::string> said = commands_in_transcripts();
   const Registry registry(all_families());
