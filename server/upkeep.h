@@ -5,7 +5,7 @@
 // the memory limit are everybody's. Work is done in steps bounded by what they do (keys, buckets),
 // and steps are repeated until the tick's slice of time is over, so no client waits behind more
 // than a third of a millisecond of it. A tick that left something over asks for another one
-// kBusyPauseUs later: half of the loop's idle time, and a bounded share of a busy one's.
+// kBusyPauseUs later: most of the loop's idle time, and a bounded share of a busy one's.
 //
 // Tried: budgets in work alone (16 shards x 512 names, 2000 buckets a tick): 9 to 20 ms a tick when
 // all of it is due, while a budget small enough for the worst case is too slow for all others.
@@ -28,7 +28,7 @@ class Upkeep {
   // few ticks.
   static constexpr int kTickMs = 10;
   // How soon again when a tick has left work over.
-  static constexpr int kBusyPauseUs = 250;
+  static constexpr int kBusyPauseUs = 100;
 
   // True when there is more to do than one tick may.
   bool tick(Lane& lane);

@@ -242,7 +242,15 @@ Entry* Shard::pick_victim(Database& database, std::int64_t now_ms) {
   const EvictionRules& rules = rules_.eviction;
   const bool needs_deadline = is_volatile(rules.policy);
   const std::size_t buckets = database.table.bucket_count();
-  std::size_t i = draw() % buckets;
+  // A sample is a dozen cache misses. Where the next two begin is known: the buckets of one and the
+  // entries of the other are fetched while this one is looked at.
+  std::size_t i = next_samples_[0] % buckets;
+  next_samples_ = {next_samples_[1], draw()};
+  for (const std::size_t ahead : {0, 1}) {
+    const std::size_t here = (next_samples_[0] + ahead) % buckets;
+    database.table.each_in_bucket(here, [](Entry* entry) { __builtin_prefetch(entry); });
+    database.table.prefetch_bucket((next_samples_[1] + ahead) % buckets);
+  }
   std::size_t looked_at = 0;
   std::size_t sampled = 0;
   std::uint64_t worst_rank = 0;

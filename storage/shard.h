@@ -138,7 +138,8 @@ class Shard {
   const ShardRules& rules_;
   std::unique_ptr<std::atomic<Database*>[]> databases_;  // owned; made at the first key
   std::size_t used_bytes_ = 0;
-  std::uint64_t chance_;  // xorshift: only ever picks samples
+  std::array<std::uint64_t, 2> next_samples_{};  // where they will begin, drawn ahead
+  std::uint64_t chance_;                         // xorshift: only ever picks samples
   Database* untidy_ = nullptr;
   std::vector<Entry*> due_;
 };
