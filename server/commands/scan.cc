@@ -18,10 +18,10 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "protocol/errors.h"
 #include "protocol/numbers.h"
+#include "server/commands/harvest.h"
 #include "server/engine/families.h"
 #include "server/options.h"
 #include "storage/glob.h"
@@ -34,34 +34,12 @@ using storage::Value;
 
 // Some fifty microseconds of walking.
 constexpr std::size_t kKeysPerStep = 512;
-// Chunks of the reply that one step says: about as much work, most of it to write them to the
+// Names of the reply that one step says: about as much work, most of it to write them to the
 // socket.
-constexpr std::size_t kHarvestsPerStep = 4;
+constexpr std::size_t kNamesPerStep = 2048;
 constexpr std::size_t kDefaultCount = 10;  // Redis's
 // A batch of a SCAN is not asked to be larger.
 constexpr std::size_t kBatchBytes = 4 << 20;
-
-// Names, packed.
-class Harvest {
- public:
-  void add(std::string_view name) {
-    bytes_.append(name);
-    sizes_.push_back(static_cast<std::uint32_t>(name.size()));
-  }
-  std::size_t count() const { return sizes_.size(); }
-  std::size_t bytes() const { return bytes_.size() + sizes_.size() * sizeof(std::uint32_t); }
-  void say(Reply& reply) const {
-    std::size_t at = 0;
-    for (const std::uint32_t size : sizes_) {
-      reply.bulk(std::string_view(bytes_).substr(at, size));
-      at += size;
-    }
-  }
-
- private:
-  std::string bytes_;
-  std::vector<std::uint32_t> sizes_;
-};
 
 // Which keys are wanted. Outlives the request, so it owns its words.
 struct Filter {
@@ -81,40 +59,28 @@ class Walk {
 
   // Looks at about `count` keys. Answers how many it has looked at.
   std::size_t go_on(Call& call, std::size_t count) {
-    if (harvests_.empty() || harvests_.back().count() >= kKeysPerStep) harvests_.emplace_back();
-    Harvest& harvest = harvests_.back();
-    const std::size_t bytes_before = harvest.bytes();
     std::size_t seen = 0;
     cursor_ = call.keys.scan(cursor_, count, [&](std::string_view name, const Value& value) {
       ++seen;
-      if (!filter_.admits(name, value)) return;
-      harvest.add(name);
-      ++found_;
+      if (filter_.admits(name, value)) harvest_.add(name);
     });
-    bytes_ += harvest.bytes() - bytes_before;
     return seen;
   }
   bool is_done() const { return cursor_ == 0; }
   std::uint64_t cursor() const { return cursor_; }
-  std::size_t bytes() const { return bytes_; }
+  std::size_t bytes() const { return harvest_.bytes(); }
 
-  // Says how many were found, then what: up to `most` harvests a call. True when all is said.
-  bool say(Reply& reply, std::size_t most) {
-    if (said_ == 0) reply.array(found_);
-    for (; most > 0 && said_ < harvests_.size(); --most) {
-      // Taken out: what is said takes no memory twice.
-      std::exchange(harvests_[said_++], {}).say(reply);
-    }
-    return said_ == harvests_.size();
+  // Says how many were found, then what, up to kNamesPerStep a call. True when all is said.
+  bool say(Reply& reply) {
+    if (!std::exchange(is_being_said_, true)) reply.array(harvest_.count());
+    return harvest_.say(reply, kNamesPerStep);
   }
 
  private:
   Filter filter_;
   std::uint64_t cursor_;
-  std::size_t found_ = 0;
-  std::size_t bytes_ = 0;
-  std::vector<Harvest> harvests_;  // full ones, and the one being filled
-  std::size_t said_ = 0;
+  Harvest harvest_;
+  bool is_being_said_ = false;
 };
 
 class ScanWork final : public Work {
@@ -123,7 +89,7 @@ class ScanWork final : public Work {
       : walk_(cursor, std::move(filter)), left_(count) {}
 
   bool step(Call& call) override {
-    if (walked_) return walk_.say(call.reply, kHarvestsPerStep);
+    if (walked_) return walk_.say(call.reply);
     const std::size_t wanted = std::min(left_, kKeysPerStep);
     // A stretch without keys counts as walked too, or a sparse table would be walked to its end in
     // one batch.
@@ -133,7 +99,7 @@ class ScanWork final : public Work {
     call.reply.array(2);
     call.reply.bulk({digits, protocol::write_unsigned(digits, walk_.cursor())});
     walked_ = true;
-    return walk_.say(call.reply, kHarvestsPerStep);
+    return walk_.say(call.reply);
   }
 
  private:
@@ -148,7 +114,7 @@ class KeysWork final : public Work {
       : walk_(0, {.pattern = std::string(pattern), .type = {}}) {}
 
   bool step(Call& call) override {
-    if (walked_) return walk_.say(call.reply, kHarvestsPerStep);
+    if (walked_) return walk_.say(call.reply);
     walk_.go_on(call, kKeysPerStep);
     const std::size_t most_bytes = call.services.options.settings.output_buffer_hard_limit;
     if (most_bytes != 0 && walk_.bytes() > most_bytes) {
@@ -156,7 +122,7 @@ class KeysWork final : public Work {
       return true;
     }
     walked_ = walk_.is_done();
-    return walked_ && walk_.say(call.reply, kHarvestsPerStep);
+    return walked_ && walk_.say(call.reply);
   }
 
  private:

@@ -140,3 +140,28 @@ TEST_CASE("KEYS inside MULTI runs to its end") {
   const std::string reply = larder("EXEC");
   CHECK(elements(reply).size() == 3100);
 }
+
+TEST_CASE("names of any length, and many of them, are answered whole and once") {
+  Larder larder;
+  std::set<std::string> names;
+  for (const std::size_t size : {0, 1, 4091, 4092, 4093, 300'000}) {
+    names.insert(std::string(size, 'n'));
+  }
+  for (int i = 0; i < 4000; ++i) names.insert(std::to_string(i) + std::string(100, 'k'));
+  for (const std::string& name : names) CHECK(larder.say({"SET", name, "v"}) == "OK");
+  const auto words_of = [](const larder::protocol::Node& reply) {
+    std::multiset<std::string> words;
+    for (const auto& element : reply.children) words.insert(element.text);
+    return words;
+  };
+  const std::multiset<std::string> all(names.begin(), names.end());
+  CHECK(words_of(larder.reply_to({"KEYS", "*"})) == all);
+  std::multiset<std::string> scanned;
+  std::string cursor = "0";
+  do {
+    const larder::protocol::Node reply = larder.reply_to({"SCAN", cursor, "COUNT", "3000"});
+    cursor = reply.children.at(0).text;
+    scanned.merge(words_of(reply.children.at(1)));
+  } while (cursor != "0");
+  CHECK(scanned == all);
+}
