@@ -77,6 +77,11 @@ void info(Call& call) {
   call.reply.verbatim("txt", line_of(call, call.client));
 }
 
+// Killed, and its own loop has not come by yet: nobody is told of it any more.
+bool is_gone(const Client& client, const Call& call) {
+  return client.close_after_reply && &client != &call.client;
+}
+
 // The clients with these ids, in the order asked for; ids of nobody are passed over.
 std::string lines_by_id(Call& call, Args& args) {
   std::string lines;
@@ -84,7 +89,8 @@ std::string lines_by_id(Call& call, Args& args) {
     const std::int64_t wanted = args.integer(errors::client_bad_id);
     if (args.failed()) break;
     call.services.clients.each([&](const Client& client) {
-      if (client.id == static_cast<std::uint64_t>(wanted)) lines += line_of(call, client);
+      const bool is_wanted = client.id == static_cast<std::uint64_t>(wanted);
+      if (is_wanted && !is_gone(client, call)) lines += line_of(call, client);
     });
   }
   return lines;
@@ -93,7 +99,8 @@ std::string lines_by_id(Call& call, Args& args) {
 std::string lines_by_kind(Call& call, std::optional<Kind> kind) {
   std::string lines;
   call.services.clients.each([&](const Client& client) {
-    if (!kind || kind_of(client) == *kind) lines += line_of(call, client);
+    const bool is_wanted = !kind || kind_of(client) == *kind;
+    if (is_wanted && !is_gone(client, call)) lines += line_of(call, client);
   });
   return lines;
 }
@@ -142,7 +149,7 @@ std::int64_t kill_all(Call& call, const Victims& victims) {
   std::int64_t found = 0;
   // Inside each(), where a client that goes by itself meanwhile is still there.
   call.services.clients.each([&](Client& client) {
-    if (!victims.include(client, call)) return;
+    if (is_gone(client, call) || !victims.include(client, call)) return;
     ++found;
     client.close_after_reply = true;
     if (&client != &call.client && client.link != nullptr) client.link->cut_off();

@@ -21,6 +21,8 @@ def test_a_killed_client_has_no_further_say(server):
                 number = victim.ask("CLIENT", "ID")
                 hog.send(packed("KEYS", "*") * PIPELINED)
                 assert killer.ask("CLIENT", "KILL", "ID", number) == 1
+                assert killer.ask("CLIENT", "KILL", "ID", number) == 0
+                assert killer.ask("CLIENT", "LIST", "ID", number) == b""
                 assert select.select([victim.socket], [], [], 0)[0] == [victim.socket]
                 with pytest.raises((Closed, ConnectionError)):
                     victim.ask("GET", "k")
