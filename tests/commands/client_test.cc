@@ -92,7 +92,7 @@ TEST_CASE("CLIENT KILL with filters ends those that all of them fit, sparing its
   CHECK(larder.client(2).close_after_reply);
   CHECK_FALSE(larder.client(3).close_after_reply);
   CHECK(larder("CLIENT KILL ID 1") == "0");
-  CHECK(larder("CLIENT KILL LADDR 127.0.0.1:6379 SKIPME no") == "3");
+  CHECK(larder("CLIENT KILL LADDR 127.0.0.1:6379 SKIPME no") == "2");
   CHECK(larder("CLIENT KILL MAXAGE 0") == "(error) ERR maxage should be greater than 0");
   CHECK(larder("CLIENT KILL MAXAGE x") == "(error) ERR maxage is not an integer or out of range");
   CHECK(larder("CLIENT KILL MAXAGE 9223372036854775807") ==
