@@ -41,7 +41,7 @@ class Slice {
 }  // namespace
 
 bool Upkeep::tick(Lane& lane) {
-  const std::int64_t now_ms = lane.now_us / 1000;
+  const std::int64_t now_ms = lane.now_ms;
   const std::uint64_t ticks = ticks_now();
   const std::uint64_t since_us = microseconds_of(ticks - std::exchange(lane.tended_ticks, ticks));
   const std::uint64_t slice_us =

@@ -53,12 +53,6 @@ Entry* Entry::move(Heap& heap) {
   return moved;
 }
 
-std::size_t Entry::value_size() const {
-  if (!is_inline()) return 8;
-  if (!has(long_value)) return value_size_;
-  return value_size_ | static_cast<std::size_t>(load<std::uint8_t>(long_value_offset())) << 8;
-}
-
 void Entry::store_value_size(std::size_t size_bytes) {
   value_size_ = static_cast<std::uint8_t>(size_bytes);
   if (has(long_value)) {

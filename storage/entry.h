@@ -22,6 +22,7 @@
 // Thread: part of a Shard; whoever holds the shard may call.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -79,6 +80,9 @@ class Entry {
   }
 
   std::string_view key() const { return {base() + key_offset(), key_size()}; }
+  bool is_called(std::string_view key) const {
+    return key_size() == key.size() && same_bytes(base() + key_offset(), key.data(), key.size());
+  }
   std::size_t key_size() const {
     return has(long_key) ? load<std::uint32_t>(long_key_offset()) : key_size_;
   }
@@ -102,7 +106,11 @@ class Entry {
     return has(wide_deadline) ? 8 : 6;
   }
 
-  std::size_t value_size() const;  // inline bytes, or 8
+  std::size_t value_size() const {  // inline bytes, or 8
+    if (!is_inline()) return 8;
+    if (!has(long_value)) return value_size_;
+    return value_size_ | static_cast<std::size_t>(load<std::uint8_t>(long_value_offset())) << 8;
+  }
   char* value() { return base() + value_offset(); }
   const char* value() const { return base() + value_offset(); }
   std::string_view inline_bytes() const { return {value(), value_size()}; }
@@ -156,8 +164,37 @@ class Entry {
   }
   std::size_t long_key_offset() const { return kDeadlineOffset + deadline_bytes(); }
   std::size_t long_value_offset() const { return long_key_offset() + (has(long_key) ? 4 : 0); }
-  std::size_t key_offset() const { return long_value_offset() + (has(long_value) ? 1 : 0); }
+  // What the flags say of it, looked up: every visit of a key asks.
+  std::size_t key_offset() const { return kKeyOffsets[flags_ & (kKeyOffsets.size() - 1)]; }
   std::size_t value_offset() const { return key_offset() + key_size(); }
+
+  static constexpr auto kKeyOffsets = [] {
+    std::array<std::uint8_t, 64> offsets{};
+    for (std::size_t flags = 0; flags < offsets.size(); ++flags) {
+      std::size_t offset = kDeadlineOffset;
+      if ((flags & has_deadline) != 0) offset += (flags & wide_deadline) != 0 ? 8 : 6;
+      offset += (flags & long_key) != 0 ? 4 : 0;
+      offset += (flags & long_value) != 0 ? 1 : 0;
+      offsets[flags] = static_cast<std::uint8_t>(offset);
+    }
+    return offsets;
+  }();
+
+  // Keys of 8 to 32 bytes, as nearly all are, are compared in words; calling memcmp costs more.
+  static bool same_bytes(const char* a, const char* b, std::size_t size) {
+    const auto differs = [a, b](std::size_t at) {
+      std::uint64_t x;
+      std::uint64_t y;
+      std::memcpy(&x, a + at, sizeof x);
+      std::memcpy(&y, b + at, sizeof y);
+      return x ^ y;
+    };
+    if (size - 8 <= 8) return (differs(0) | differs(size - 8)) == 0;
+    if (size - 16 <= 16) {
+      return (differs(0) | differs(8) | differs(size - 16) | differs(size - 8)) == 0;
+    }
+    return std::memcmp(a, b, size) == 0;
+  }
   void store_value_size(std::size_t size_bytes);
 
   std::uint8_t kind_;

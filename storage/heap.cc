@@ -45,13 +45,27 @@ void allow([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t size_byte
 
 }  // namespace
 
-Heap::Heap(std::size_t reserve_bytes)
-    : region_(std::min(reserve_bytes, kMostReserveBytes)),
-      origin_(region_.data() - kUnitBytes),
-      slabs_(region_.reserved_bytes() / kSlabBytes * sizeof(Slab) + sizeof(Slab)) {}
+Heap::Heap(Arena& arena)
+    : arena_(arena),
+      starts_((std::min<std::size_t>(kMostSlabs, arena.reserved_slabs()) + 1) * sizeof(char*)),
+      slabs_(std::min<std::size_t>(kMostSlabs, arena.reserved_slabs()) * sizeof(Slab)) {
+  // Number 0, which an empty slot of a table means, is looked up by who prefetches.
+  ensure(starts_.commit(sizeof(char*)), "a heap needs room for its first slab");
+}
 
 Heap::~Heap() {
-  allow(region_.data(), region_.committed_bytes());
+  give_back(slab_count_);
+}
+
+bool Heap::give_back(std::size_t budget_slabs) {
+  for (; slab_count_ != 0 && budget_slabs != 0; --slab_count_) {
+    char* start = start_of(slab_count_);
+    if (start == nullptr) continue;
+    allow(start, kSlabBytes);
+    arena_.give(start);
+    --budget_slabs;
+  }
+  return slab_count_ == 0;
 }
 
 void* Heap::allocate(std::size_t size_bytes) {
@@ -85,14 +99,14 @@ void* Heap::allocate(std::size_t size_bytes) {
 void Heap::release(void* memory, std::size_t size_bytes) {
   if (size_bytes > kMostCellBytes) return release_box(memory);
   char* cell = static_cast<char*>(memory);
-  const auto offset = static_cast<std::size_t>(cell - region_.data());
-  const auto number = static_cast<SlabNumber>(offset / kSlabBytes) + 1;
+  const SlabNumber number = arena_.number_of(cell);
   Slab& to = slab(number);
   const std::size_t units = units_of(to.size_class);
   forbid(cell, units * kUnitBytes);
   cell[0] = static_cast<char>(kFreeMark);
   std::memcpy(cell + kLinkOffset, &to.free_head, sizeof to.free_head);
-  to.free_head = static_cast<std::uint16_t>(offset % kSlabBytes / kUnitBytes + 1);
+  const std::size_t offset = reinterpret_cast<std::uintptr_t>(cell) % kSlabBytes;
+  to.free_head = static_cast<std::uint16_t>(offset / kUnitBytes + 1);
   --to.live;
   --cells_;
   SizeClass& size_class = classes_[to.size_class];
@@ -104,17 +118,16 @@ void Heap::release(void* memory, std::size_t size_bytes) {
 
 Heap::SlabNumber Heap::open_slab(std::size_t size_class) {
   SlabNumber number = 0;
-  if (!warm_.empty()) {
-    number = warm_.back();
-    warm_.pop_back();
-  } else if (!cold_.empty()) {
-    number = cold_.back();
-    cold_.pop_back();
+  if (!free_numbers_.empty()) {
+    number = free_numbers_.back();
+    free_numbers_.pop_back();
   } else {
-    number = ++slab_count_;
-    ensure(region_.commit(number * kSlabBytes) && slabs_.commit(number * sizeof(Slab)),
-           "a shard has outgrown the addresses reserved for it");
+    number = slab_count_ + 1;
+    ensure(starts_.commit((number + 1) * sizeof(char*)) && slabs_.commit(number * sizeof(Slab)),
+           "a shard has no numbers left for slabs");
+    slab_count_ = number;
   }
+  start_at(number).store(arena_.take(number), std::memory_order_relaxed);
   const std::size_t units = units_of(size_class);
   const auto capacity = static_cast<std::uint16_t>(kSlabBytes / kUnitBytes / units);
   slab(number) = {.size_class = static_cast<std::uint16_t>(size_class),
@@ -138,16 +151,23 @@ void Heap::close_slab(SlabNumber number) {
   --classes_[empty.size_class].slabs;
   --open_slabs_;
   if (leaving_ == number) leaving_ = 0;
-  if (warm_.size() < kWarmSlabs) return warm_.push_back(number);
-  allow(start_of(number), kSlabBytes);
-  region_.forget((number - 1) * kSlabBytes, kSlabBytes);
-  cold_.push_back(number);
+  char* start = start_of(number);
+  allow(start, kSlabBytes);
+  start_at(number).store(nullptr, std::memory_order_relaxed);
+  arena_.give(start);
+  free_numbers_.push_back(number);
 }
 
 // Onto the shelf for how full it is now.
 void Heap::put_on_shelf(SlabNumber number) {
   Slab& moved = slab(number);
-  const auto shelf = static_cast<std::uint8_t>(moved.live * kShelves / moved.capacity);
+  // live * kShelves / capacity, without the division.
+  const unsigned fill = moved.live * unsigned{kShelves};
+  std::uint8_t shelf = 0;
+  for (unsigned full = moved.capacity; full <= moved.capacity * unsigned{kShelves};
+       full += moved.capacity) {
+    shelf = static_cast<std::uint8_t>(shelf + (fill >= full));
+  }
   if (shelf == moved.shelf) return;
   take_off_shelf(number);
   moved.shelf = shelf;

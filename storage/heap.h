@@ -1,5 +1,5 @@
-// Where entries lie: cells in slabs of one stretch of addresses. One heap for each database of a
-// shard.
+// Where entries lie: cells in slabs that are taken from the store's arena. One heap for each
+// database of a shard.
 //
 // A slab is 32 KiB of cells of one size. Sizes up to 512 bytes come in steps of 8; above, a cell is
 // the largest of which so many fill a slab, so no slab has a useless tail. A cell has no header and
@@ -8,12 +8,14 @@
 //   slab     cells handed out once | cells never used yet (their pages not touched)
 //            ^ free ones among them are linked through their own bytes
 //
-// A cell is named by a Ref, 32 bits: its offset in units of 8 bytes. That is half of a pointer in
-// the table's slots, and reaches over 16 GiB in each of the many heaps. What is larger than 4 KiB
-// (long keys, values short of a blob) is boxed: malloc's, and named by its number in a list.
+// A cell is named by a Ref, 32 bits: the number of its slab in this heap, and where it lies there
+// in units of 8 bytes. That is half of a pointer in the table's slots, and reaches over 16 GiB in
+// each of the many heaps. What is larger than 4 KiB (long keys, values short of a blob) is boxed:
+// malloc's, and named by its number in a list.
 //
 // Shelves: the slabs of one size that have free cells stand on four shelves by how full they are.
-// The fullest are filled first, so that the emptiest become empty; an empty slab serves any size.
+// The fullest are filled first, so that the emptiest become empty; an empty slab goes back to the
+// arena.
 // Tidying: entries may move (only the table points at them), so when more than a sixteenth of a
 // size's cells are free, the emptiest slab is emptied, a few cells at the end of each visit that
 // finds it so. Deleting half of the keys therefore gives back near half of the memory, whatever
@@ -26,10 +28,12 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "storage/arena.h"
 #include "storage/memory.h"
 #include "storage/region.h"
 
@@ -39,12 +43,11 @@ class Heap {
  public:
   using Ref = std::uint32_t;  // 0: none
   static constexpr std::size_t kUnitBytes = 8;
-  static constexpr std::size_t kSlabBytes = 32 * 1024;
+  static constexpr std::size_t kSlabBytes = Arena::kSlabBytes;
   static constexpr std::size_t kMostCellBytes = 4096;
-  static constexpr std::size_t kMostReserveBytes = (std::size_t{1} << 31) * kUnitBytes;
   static constexpr unsigned char kFreeMark = 0xff;
 
-  explicit Heap(std::size_t reserve_bytes);
+  explicit Heap(Arena& arena);
   ~Heap();  // boxes must be released before
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;
@@ -54,18 +57,23 @@ class Heap {
   void release(void* cell, std::size_t size_bytes);
 
   Ref ref_of(const void* cell) const {
-    const auto offset = static_cast<std::size_t>(static_cast<const char*>(cell) - region_.data());
-    if (offset >= region_.reserved_bytes()) [[unlikely]]
+    const SlabNumber number = arena_.number_of(cell);
+    if (number == 0) [[unlikely]]
       return box_ref(cell);
-    return static_cast<Ref>(offset / kUnitBytes) + 1;
+    const std::size_t unit = reinterpret_cast<std::uintptr_t>(cell) % kSlabBytes / kUnitBytes;
+    return number << kUnitBits | static_cast<Ref>(unit);
   }
   void* at(Ref ref) const {
     if ((ref & kBoxed) != 0) [[unlikely]]
       return boxes_[ref & ~kBoxed];
-    return origin_ + std::size_t{ref} * kUnitBytes;
+    return start_of(ref >> kUnitBits) + (ref & kUnitMask) * kUnitBytes;
   }
   void prefetch(Ref ref) const {
-    if ((ref & kBoxed) == 0) __builtin_prefetch(origin_ + std::size_t{ref} * kUnitBytes);
+    if ((ref & kBoxed) != 0) return;
+    const auto start = reinterpret_cast<std::uintptr_t>(start_of(ref >> kUnitBits));
+    const std::uintptr_t cell = start + (ref & kUnitMask) * kUnitBytes;
+    __builtin_prefetch(reinterpret_cast<const char*>(cell));
+    __builtin_prefetch(reinterpret_cast<const char*>(cell + kLikelyBytes - 1));
   }
 
   // What a request of that size takes, in bytes.
@@ -86,12 +94,17 @@ class Heap {
     }
   }
 
-  // For a heap whose cells are all forgotten: gives back memory, at most `budget_bytes`. True:
-  // there is none left.
-  bool give_back(std::size_t budget_bytes) { return region_.give_back(budget_bytes); }
+  // For a heap whose cells are all forgotten: gives back at most so many slabs. True: there are
+  // none left.
+  bool give_back(std::size_t budget_slabs);
 
  private:
   static constexpr Ref kBoxed = Ref{1} << 31;
+  static constexpr int kUnitBits = 12;
+  static constexpr Ref kUnitMask = (Ref{1} << kUnitBits) - 1;
+  static_assert(kSlabBytes / kUnitBytes == kUnitMask + 1);
+  // A cell of a small value and its key rarely ends on the cache line on which it begins.
+  static constexpr std::size_t kLikelyBytes = 64;
   // Steps of 8 bytes up to kMostFineBytes; then by how many fill a slab.
   static constexpr std::size_t kMostFineBytes = 512;
   static constexpr std::size_t kFineClasses = kMostFineBytes / kUnitBytes;
@@ -104,10 +117,9 @@ class Heap {
   // A size is crowded with free cells when it has this share of them, and slabs' worth besides.
   static constexpr std::size_t kFreeShare = 16;
   static constexpr std::size_t kFreeSlabs = 2;
-  // Empty slabs kept with their pages, for the next size that asks.
-  static constexpr std::size_t kWarmSlabs = 8;
 
   using SlabNumber = std::uint32_t;  // from 1; 0: none
+  static constexpr SlabNumber kMostSlabs = (SlabNumber{1} << (31 - kUnitBits)) - 1;
   struct Slab {
     std::uint16_t size_class;
     std::uint16_t capacity;
@@ -128,7 +140,13 @@ class Heap {
   static constexpr std::size_t units_of(std::size_t size_class);
 
   Slab& slab(SlabNumber number) const { return reinterpret_cast<Slab*>(slabs_.data())[number - 1]; }
-  char* start_of(SlabNumber number) const { return region_.data() + (number - 1) * kSlabBytes; }
+  // Who prefetches reads it while the holder may be writing it: an address to fetch, or null.
+  std::atomic_ref<char*> start_at(SlabNumber number) const {
+    return std::atomic_ref<char*>(reinterpret_cast<char**>(starts_.data())[number]);
+  }
+  char* start_of(SlabNumber number) const {
+    return start_at(number).load(std::memory_order_relaxed);
+  }
   SlabNumber open_slab(std::size_t size_class);
   void close_slab(SlabNumber number);
   void put_on_shelf(SlabNumber number);
@@ -142,15 +160,14 @@ class Heap {
   void release_box(void* cell);
   Ref box_ref(const void* cell) const;
 
-  Region region_;
-  char* origin_;  // one unit before the first cell, so that no Ref is 0
+  Arena& arena_;
+  Region starts_;  // of slabs, by number
   Region slabs_;
-  SlabNumber slab_count_ = 0;
+  SlabNumber slab_count_ = 0;  // numbers given out so far
   std::size_t open_slabs_ = 0;
   std::size_t cells_ = 0;
   std::array<SizeClass, kClasses> classes_{};
-  std::vector<SlabNumber> warm_;  // empty slabs with their pages
-  std::vector<SlabNumber> cold_;  // and without
+  std::vector<SlabNumber> free_numbers_;
   std::size_t crowded_ = 0;       // a size class + 1 that wants tidying
   SlabNumber leaving_ = 0;        // the slab that is being emptied
   std::size_t leaving_unit_ = 0;  // cells of it before here have been looked at

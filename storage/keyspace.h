@@ -74,20 +74,6 @@ class Keyspace {
 
   class Several;
 
-  // Before the visit of keys[i], where all are visited in their order: fetches the next stretch of
-  // them when one begins.
-  void prefetch_ahead(std::span<const Key> keys, std::size_t i) const {
-    if (i % kPrefetched == 0) prefetch(keys.subspan(i));
-  }
-
-  // Starts fetching what visits of these keys will read: shard, bucket, entry.
-  void prefetch(std::span<const Key> keys) const {
-    std::array<Store::Fetch, kPrefetched> fetches;
-    const std::size_t count = std::min(keys.size(), fetches.size());
-    for (std::size_t i = 0; i < count; ++i) fetches[i] = {db_, keys[i].hash};
-    store_.prefetch(std::span(fetches).first(count));
-  }
-
   // Calls visit(std::string_view key, const Value&) for at least `count` keys if there are so many;
   // answers the next cursor, 0 at the end. Every key that is there from the first call to the last
   // is visited at least once.
@@ -100,10 +86,6 @@ class Keyspace {
   std::optional<std::string> random_key() { return store_.random_key(db_, now_ms_, held_); }
 
  private:
-  // Keys of one command fetched ahead: beyond it the first ones would be out of the cache again
-  // before their visit.
-  static constexpr std::size_t kPrefetched = 128;
-
   template <class Visitor>
   decltype(auto) look(const Key& key, bool touch, Visitor&& visit) NO_THREAD_SAFETY_ANALYSIS {
     Cell& cell = store_.cell_of(key);

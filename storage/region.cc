@@ -10,7 +10,6 @@
 namespace larder::storage {
 namespace {
 
-constexpr std::size_t kPage = 4096;
 // A step of commit: enough to make system calls rare, little enough that an idle tail costs nothing
 // that matters.
 constexpr std::size_t kLargestStep = 256 * 1024;
@@ -21,11 +20,20 @@ constexpr std::size_t round_up(std::size_t n, std::size_t to) {
 
 }  // namespace
 
-Region::Region(std::size_t reserve_bytes) : reserved_bytes_(round_up(reserve_bytes, kPage)) {
+// More is reserved than asked for where the start must lie at a large page; the rest is let go.
+Region::Region(std::size_t reserve_bytes, std::size_t align)
+    : reserved_bytes_(round_up(reserve_bytes, align)) {
+  const std::size_t asked = reserved_bytes_ + align - kPage;
   void* address =
-      mmap(nullptr, reserved_bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      mmap(nullptr, asked, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   ensure(address != MAP_FAILED, "the machine gives no address space for a hash table");
-  data_ = static_cast<char*>(address);
+  auto* first = static_cast<char*>(address);
+  const std::size_t before = round_up(reinterpret_cast<std::uintptr_t>(first), align) -
+                             reinterpret_cast<std::uintptr_t>(first);
+  const std::size_t after = asked - before - reserved_bytes_;
+  data_ = first + before;
+  if (before != 0) munmap(first, before);
+  if (after != 0) munmap(data_ + reserved_bytes_, after);
 }
 
 Region::~Region() {
@@ -35,24 +43,36 @@ Region::~Region() {
 Region::Region(Region&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)),
       reserved_bytes_(std::exchange(other.reserved_bytes_, 0)),
-      committed_bytes_(std::exchange(other.committed_bytes_, 0)) {}
+      committed_bytes_(std::exchange(other.committed_bytes_, 0)),
+      large_from_(other.large_from_) {}
 
 Region& Region::operator=(Region&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(reserved_bytes_, other.reserved_bytes_);
   std::swap(committed_bytes_, other.committed_bytes_);
+  std::swap(large_from_, other.large_from_);
   return *this;
+}
+
+// What lies before is kept on small ones even where the system would give all memory large ones.
+void Region::use_large_pages_from(std::size_t offset) {
+  large_from_ = offset;
+  if (offset != 0) madvise(data_, offset, MADV_NOHUGEPAGE);
 }
 
 bool Region::commit(std::size_t bytes) {
   if (bytes <= committed_bytes_) return true;
   if (bytes > reserved_bytes_) return false;
   const std::size_t step = std::clamp(committed_bytes_, kPage, kLargestStep);
+  const bool is_large = bytes > large_from_;
+  const std::size_t whole = is_large ? kLargePage : kPage;
   const std::size_t wanted =
-      std::min(round_up(std::max(bytes, committed_bytes_ + step), kPage), reserved_bytes_);
+      std::min(round_up(std::max(bytes, committed_bytes_ + step), whole), reserved_bytes_);
   const int refused =
       mprotect(data_ + committed_bytes_, wanted - committed_bytes_, PROT_READ | PROT_WRITE);
   ensure(refused == 0, "the machine has no memory left for a hash table");
+  // Only a wish: a system without large pages gives small ones.
+  if (is_large) madvise(data_ + committed_bytes_, wanted - committed_bytes_, MADV_HUGEPAGE);
   committed_bytes_ = wanted;
   return true;
 }

@@ -51,10 +51,13 @@ Shard::Database& Shard::database_or_make(std::uint32_t db) {
 void Shard::account(Database& database, std::ptrdiff_t entry_bytes) {
   const std::size_t own = database.table.used_bytes() +
                           (database.wheel ? database.wheel->used_bytes() : 0);
-  used_bytes_ += own - database.own_bytes + static_cast<std::size_t>(entry_bytes);
+  const std::size_t grown = own - database.own_bytes + static_cast<std::size_t>(entry_bytes);
+  if (database.heap.wants_tidying()) untidy_ = &database;
+  // A value written over one of its size changes no account, and takes no line from other loops.
+  if (grown == 0 && entry_bytes == 0) return;
+  used_bytes_ += grown;
   database.entry_bytes += static_cast<std::size_t>(entry_bytes);
   database.own_bytes = own;
-  if (database.heap.wants_tidying()) untidy_ = &database;
 }
 
 // A visit pays for what it freed, and a little for what others did.
@@ -92,9 +95,7 @@ void Shard::count_lookup(Entry* entry, std::int64_t now_ms, bool touch) {
     return;
   }
   ++counters.hits;
-  if (!touch) return;
-  const std::uint32_t bits = bits_when_read(rules_.eviction, entry->eviction(), now_ms, draw());
-  if (bits != entry->eviction()) entry->store_eviction(bits);
+  if (touch) this->touch(entry, now_ms);
 }
 
 void Shard::count_deadline(Database& database, Deadline deadline, int sign) {

@@ -11,9 +11,9 @@ namespace {
 // Tries at a random key before the answer is taken from a scan (a database full of expired keys).
 constexpr int kRandomTries = 100;
 
-// Of a heap so much is given back at once; it takes as long as to empty so many buckets into it,
-// and so does unmapping what is left of a database.
-constexpr std::size_t kBytesGivenBack = 256 * 1024;
+// Of a heap so many slabs are given back at once; it takes as long as to empty so many buckets into
+// it, and so does unmapping what is left of a database.
+constexpr std::size_t kSlabsGivenBack = 8;
 constexpr std::size_t kBucketsWorth = 64;
 
 // Flushed databases that may wait for their burial; beyond it FLUSH does it itself. Each takes some
@@ -31,10 +31,11 @@ std::uint64_t mix(std::uint64_t n) {  // splitmix64: from a counter to something
 }  // namespace
 
 Store::Store(const Settings& settings)
-    : rules_{.databases = settings.databases,
+    : arena_(settings.arena_reserve_bytes),
+      rules_{.databases = settings.databases,
              .seed = settings.seed,
              .table_reserve_bytes = settings.table_reserve_bytes,
-             .heap_reserve_bytes = settings.heap_reserve_bytes,
+             .arena = &arena_,
              .eviction = {}},
       shard_shift_(64 - std::countr_zero(settings.shards)),
       chance_(settings.seed) {
@@ -250,19 +251,6 @@ std::optional<std::string> Store::random_key(std::uint32_t db, std::int64_t now_
   return found;
 }
 
-void Store::prefetch(std::span<const Fetch> fetches) const {
-  const auto database_of = [&](const Fetch& fetch) {
-    return cells_[shard_of(fetch.hash)]->shard.database(fetch.db);
-  };
-  for (const Fetch& fetch : fetches) __builtin_prefetch(cells_[shard_of(fetch.hash)].get());
-  for (const Fetch& fetch : fetches) {
-    if (const Shard::Database* there = database_of(fetch)) there->table.prefetch_bucket(fetch.hash);
-  }
-  for (const Fetch& fetch : fetches) {
-    if (const Shard::Database* there = database_of(fetch)) there->table.prefetch_entry(fetch.hash);
-  }
-}
-
 std::size_t Store::drop_expired(std::size_t shard, std::int64_t now_ms, std::size_t budget) {
   Cell& cell = *cells_[shard];
   const MutexLock lock(cell.mutex);
@@ -283,7 +271,7 @@ bool Store::bury_some(Shard::Database& grave, std::size_t& budget) {
   }
   while (budget != 0) {
     budget -= std::min(budget, kBucketsWorth);
-    if (grave.heap.give_back(kBytesGivenBack)) return true;
+    if (grave.heap.give_back(kSlabsGivenBack)) return true;
   }
   return false;
 }

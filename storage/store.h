@@ -46,7 +46,8 @@ namespace larder::storage {
 // Bound on the number of shards, and so on the size of a set of held ones.
 inline constexpr std::size_t kMostShards = 1024;
 
-// A shard and its lock, on cache lines of their own.
+// A shard and its lock, on cache lines of their own; the first holds the lock and all that a read
+// writes.
 struct alignas(64) Cell {
   explicit Cell(const ShardRules& rules) : shard(rules) {}
   Mutex mutex;
@@ -88,8 +89,8 @@ class Store {
     std::uint64_t seed = 0;
     // Address space for one table; a table never needs more than a share of the machine's memory.
     std::size_t table_reserve_bytes = std::size_t{64} << 20;
-    // And for the entries of one database in one shard.
-    std::size_t heap_reserve_bytes = std::size_t{1} << 30;
+    // And for the entries of all databases.
+    std::size_t arena_reserve_bytes = std::size_t{64} << 30;
   };
 
   explicit Store(const Settings& settings);
@@ -155,11 +156,11 @@ class Store {
     std::uint32_t db;
     std::uint64_t hash;
   };
-  // Fetches shards, then buckets, then entries, so that the visits that follow find them in the
-  // cache.
-  void prefetch(std::span<const Fetch> fetches) const;
-  // Its steps for one key, for who spreads them over other work. The entry's step reads the bucket:
-  // it comes when that has had time to arrive.
+  // What a visit of it will read, and the lock it will take (FetchAhead says when). The entry's
+  // step reads the bucket: it comes when that has had time to arrive.
+  void prefetch_shard(const Fetch& fetch) const {
+    __builtin_prefetch(cells_[shard_of(fetch.hash)].get(), 1);
+  }
   void prefetch_bucket(const Fetch& fetch) const {
     const Shard::Database* there = cells_[shard_of(fetch.hash)]->shard.database(fetch.db);
     if (there != nullptr) there->table.prefetch_bucket(fetch.hash);
@@ -220,6 +221,7 @@ class Store {
   std::size_t lower_ceiling();
   static bool bury_some(Shard::Database& grave, std::size_t& budget);
 
+  Arena arena_;  // before whatever takes from it
   ShardRules rules_;
   int shard_shift_;
   std::vector<std::unique_ptr<Cell>> cells_;

@@ -42,6 +42,7 @@ Table::Table(const Heap& heap, std::size_t reserve_bytes, std::uint64_t seed)
     : heap_(heap),
       buckets_(reserve_bytes),
       bucket_count_(kFewestBuckets),
+      mask_(kFewestBuckets - 1),
       seed_(seed),
       overflow_(reserve_bytes * kOverflowShare) {
   // Fresh pages are zero, which is what empty buckets are.
@@ -75,7 +76,7 @@ Entry* Table::find(std::uint64_t hash, std::string_view key) const {
       const Heap::Ref ref = bucket->refs[static_cast<unsigned>(std::countr_zero(hits))];
       if (ref == 0) continue;
       Entry* entry = entry_at(ref);
-      if (entry->key() == key) return entry;
+      if (entry->is_called(key)) return entry;
     }
   }
   return nullptr;
@@ -139,14 +140,14 @@ Table::Bucket* Table::make_overflow(Bucket& before) {
     link = free_overflow_.back();
     free_overflow_.pop_back();
   }
-  before.link = link;
+  put(before.link, link);
   return &overflow_at(link);
 }
 
 // Cuts off the bucket behind `before`, which must be empty and the last of its chain.
 void Table::free_overflow(Bucket& before) {
   free_overflow_.push_back(before.link);
-  before.link = 0;
+  put(before.link, std::uint32_t{0});
 }
 
 // Moves the last slot of the chain into a hole, so that a chain is never longer than its entries
@@ -206,7 +207,7 @@ void Table::grow() {
   }
   cut_chain(lower);
   for (const Slot& slot : spilled) place(lower, slot);
-  bucket_count_.store(n + 1, std::memory_order_relaxed);
+  set_bucket_count(n + 1);
 }
 
 void Table::shrink() {
@@ -214,7 +215,7 @@ void Table::shrink() {
   const std::uint64_t half = std::bit_ceil(n + 1) / 2;
   Bucket& lower = bucket_at(n - half);
   Bucket& upper = bucket_at(n);
-  bucket_count_.store(n, std::memory_order_relaxed);
+  set_bucket_count(n);
   for (Bucket* bucket = &upper; bucket != nullptr; bucket = next(*bucket)) {
     for (std::size_t i = 0; i < kSlots; ++i) {
       if (bucket->refs[i] != 0) place(lower, take(*bucket, i));

@@ -101,7 +101,7 @@ class Table {
   template <class Visitor>
   std::uint64_t scan_bucket(std::uint64_t cursor, Visitor&& visit) const {
     const std::uint64_t buckets = bucket_count();
-    const std::uint64_t index = index_of(cursor, buckets);
+    const std::uint64_t index = index_of(cursor);
     visit_chain(bucket_at(index), visit);
     // The bits that are the same for every hash of this bucket: those of m, or of m/2 where it is
     // not split yet.
@@ -122,7 +122,11 @@ class Table {
   void prefetch_bucket(std::uint64_t hash) const { __builtin_prefetch(&main_bucket(hash)); }
   void prefetch_entry(std::uint64_t hash) const {
     const Bucket& bucket = main_bucket(hash);
-    for (unsigned hits = matches(bucket, tag_of(hash)); hits != 0; hits &= hits - 1) {
+    unsigned hits = matches(bucket, tag_of(hash));
+    if (const std::uint32_t link = peek(bucket.link); hits == 0 && link != 0) {
+      __builtin_prefetch(&overflow_at(link));
+    }
+    for (; hits != 0; hits &= hits - 1) {
       heap_.prefetch(peek(bucket.refs[static_cast<unsigned>(std::countr_zero(hits))]));
     }
   }
@@ -134,10 +138,16 @@ class Table {
   static std::uint16_t tag_of(std::uint64_t hash) {
     return static_cast<std::uint16_t>(hash >> kTagShift);
   }
-  static std::uint64_t index_of(std::uint64_t hash, std::uint64_t buckets) {
-    const std::uint64_t full = std::bit_ceil(buckets);
-    const std::uint64_t index = hash & (full - 1);
-    return index < buckets ? index : index & (full / 2 - 1);
+  // A thread that prefetches may see a count and a mask that do not belong together: it then
+  // fetches another bucket that is there.
+  std::uint64_t index_of(std::uint64_t hash) const {
+    const std::uint64_t mask = mask_.load(std::memory_order_relaxed);
+    const std::uint64_t index = hash & mask;
+    return index < bucket_count() ? index : index & mask >> 1;
+  }
+  void set_bucket_count(std::uint64_t buckets) {
+    bucket_count_.store(buckets, std::memory_order_relaxed);
+    mask_.store(std::bit_ceil(buckets) - 1, std::memory_order_relaxed);
   }
   static std::uint64_t next_cursor(std::uint64_t cursor, std::uint64_t mask);
   // A bit for each slot whose tag is this one, empty slots too.
@@ -155,9 +165,7 @@ class Table {
 
   Entry* entry_at(Heap::Ref ref) const { return static_cast<Entry*>(heap_.at(ref)); }
   Bucket& bucket_at(std::uint64_t i) const { return reinterpret_cast<Bucket*>(buckets_.data())[i]; }
-  Bucket& main_bucket(std::uint64_t hash) const {
-    return bucket_at(index_of(hash, bucket_count()));
-  }
+  Bucket& main_bucket(std::uint64_t hash) const { return bucket_at(index_of(hash)); }
   Bucket& overflow_at(std::uint32_t link) const {
     return reinterpret_cast<Bucket*>(overflow_.data())[link - 1];
   }
@@ -189,8 +197,10 @@ class Table {
   void free_overflow(Bucket& before);
 
   const Heap& heap_;
-  Region buckets_;                           // the start never moves
-  std::atomic<std::uint64_t> bucket_count_;  // relaxed: readers without the shard only prefetch
+  Region buckets_;  // the start never moves
+  // Relaxed: readers without the shard only prefetch.
+  std::atomic<std::uint64_t> bucket_count_;
+  std::atomic<std::uint64_t> mask_;  // the next power of two, less one
   std::size_t size_ = 0;
   std::uint64_t seed_;
   Region overflow_;  // overflow buckets by link - 1

@@ -1,17 +1,6 @@
 #include "storage/value.h"
 
-#include "storage/ensure.h"
-
 namespace larder::storage {
-
-Bytes Value::bytes() const {
-  ensure_hot(is_string(), "only strings have bytes");
-  switch (entry_->encoding()) {
-    case Encoding::integer: return Bytes(entry_->integer());
-    case Encoding::blob: return Bytes(entry_->blob());
-    default: return Bytes(entry_->inline_bytes());
-  }
-}
 
 std::string_view Value::encoding_name() const {
   switch (entry_->encoding()) {

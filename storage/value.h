@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "storage/clock.h"
+#include "storage/ensure.h"
 #include "storage/entry.h"
 #include "storage/types/bytes.h"
 
@@ -16,7 +17,14 @@ class Value {
 
   Type type() const { return entry_->type(); }
   bool is_string() const { return type() == Type::string; }
-  Bytes bytes() const;  // strings only
+  Bytes bytes() const {  // strings only
+    ensure_hot(is_string(), "only strings have bytes");
+    switch (entry_->encoding()) {
+      case Encoding::integer: return Bytes(entry_->integer());
+      case Encoding::blob: return Bytes(entry_->blob());
+      default: return Bytes(entry_->inline_bytes());
+    }
+  }
   Deadline deadline() const { return entry_->deadline(); }
 
   // As OBJECT ENCODING names it.

@@ -17,6 +17,7 @@
 #include "server/engine/families.h"
 #include "server/options.h"
 #include "storage/eviction.h"
+#include "storage/fetch_ahead.h"
 #include "storage/slot.h"
 
 namespace larder::server {
@@ -32,10 +33,15 @@ using storage::Value;
 template <class Ask>
 void answer_count(Call& call, Ask&& ask) {
   if (call.words.size() == 2) return call.reply.integer(ask(call.keys, call.key()) ? 1 : 0);
-  const std::vector<Key> names = prefetch_keys(call);
+  const std::vector<Key> names = keys_of(call);
   Keyspace::Several several(call.keys, names);
-  const auto is_counted = [&](const Key& name) { return ask(*several, name); };
-  call.reply.integer(std::count_if(names.begin(), names.end(), is_counted));
+  storage::KeysAhead ahead(call.keys, names);
+  std::int64_t counted = 0;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    ahead.reach(i);
+    counted += ask(*several, names[i]);
+  }
+  call.reply.integer(counted);
 }
 
 bool is_there(const Value* value) {

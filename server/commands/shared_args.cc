@@ -72,11 +72,10 @@ Deadline TimeOption::deadline(Args& args, const Call& call) const {
   return read_deadline(args, call, amount_, kind_->unit, kind_->base);
 }
 
-std::vector<Key> prefetch_keys(const Call& call, std::size_t step) {
+std::vector<Key> keys_of(const Call& call, std::size_t step) {
   std::vector<Key> found;
   found.reserve(call.words.size() / step);
   for (std::size_t i = 1; i < call.words.size(); i += step) found.push_back(call.key(i));
-  call.keys.prefetch(found);
   return found;
 }
 

@@ -55,9 +55,8 @@ class TimeOption {
   std::string_view amount_;
 };
 
-// Every step-th word from the first after the name on, hashed; their places in memory are on their
-// way to the cache.
-std::vector<Key> prefetch_keys(const Call& call, std::size_t step = 1);
+// Every step-th word from the first after the name on, hashed.
+std::vector<Key> keys_of(const Call& call, std::size_t step = 1);
 
 // A database index as COPY and MOVE take it; any problem is latched in `args`.
 std::uint32_t read_database(Args& args, const Call& call);

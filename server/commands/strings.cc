@@ -17,6 +17,7 @@
 #include "server/engine/families.h"
 #include "server/engine/registry.h"
 #include "server/options.h"
+#include "storage/fetch_ahead.h"
 #include "storage/slot.h"
 
 namespace larder::server {
@@ -25,6 +26,7 @@ namespace {
 namespace errors = protocol::errors;
 using storage::Bytes;
 using storage::Deadline;
+using storage::KeysAhead;
 using storage::Keyspace;
 using storage::Slot;
 using storage::Value;
@@ -171,11 +173,12 @@ void getex(Call& call) {
 }
 
 void mget(Call& call) {
-  const std::vector<Key> names = prefetch_keys(call);
+  const std::vector<Key> names = keys_of(call);
   Keyspace::Several several(call.keys, names);
+  KeysAhead ahead(call.keys, names);
   call.reply.array(names.size());
   for (std::size_t i = 0; i < names.size(); ++i) {
-    if (i != 0) several->prefetch_ahead(names, i);
+    ahead.reach(i);
     several->read(names[i], [&](const Value* value) {
       if (value == nullptr || !value->is_string()) return call.reply.null();
       answer_bytes(call.reply, value->bytes());
@@ -184,8 +187,9 @@ void mget(Call& call) {
 }
 
 void set_pairs(Call& call, Keyspace& held, const std::vector<Key>& names) {
+  KeysAhead ahead(held, names);
   for (std::size_t i = 0; i < names.size(); ++i) {
-    if (i != 0) held.prefetch_ahead(names, i);
+    ahead.reach(i);
     held.update(names[i],
                 [&](Slot& slot) { slot.set_bytes(call.word(2 + 2 * i), Deadline::never()); });
   }
@@ -200,7 +204,7 @@ bool has_pairs(Call& call) {
 
 void mset(Call& call) {
   if (!has_pairs(call)) return;
-  const std::vector<Key> names = prefetch_keys(call, 2);
+  const std::vector<Key> names = keys_of(call, 2);
   Keyspace::Several several(call.keys, names);
   set_pairs(call, *several, names);
   call.reply.ok();
@@ -209,7 +213,7 @@ void mset(Call& call) {
 // MSETNX key value … -> 1 if all were set, 0 if one was there already and so none was.
 void msetnx(Call& call) {
   if (!has_pairs(call)) return;
-  const std::vector<Key> names = prefetch_keys(call, 2);
+  const std::vector<Key> names = keys_of(call, 2);
   Keyspace::Several several(call.keys, names);
   const bool is_taken = std::any_of(names.begin(), names.end(), [&](const Key& name) {
     return several->update(name, [](Slot& slot) { return slot.is_present(); });

@@ -35,7 +35,7 @@ struct Dispatcher::Asked {
   bool is_queueing() const {
     return client.transaction != nullptr && client.transaction->is_open();
   }
-  std::int64_t now_ms() const { return lane.now_us / 1000; }
+  std::int64_t now_ms() const { return lane.now_ms; }
 };
 
 namespace {
@@ -201,7 +201,7 @@ Next Dispatcher::execute_while_busy(Lane& lane, Client& client, Words words,
                                     protocol::RespWriter& writer) {
   const Prepared prepared = prepare(words);
   Asked asked{lane, client, words, prepared, writer};
-  lane.now_us = services_.clock.wall().count();
+  lane.set_now(services_.clock.wall().count());
   const bool passes = is_known(asked) && has_its_words(asked) && is_signed_in(asked) &&
                       may_be_in_multi(asked) && is_not_busy(asked);
   if (!passes) return Next::go_on;
@@ -293,7 +293,7 @@ void Dispatcher::note_slow(Asked& asked, std::uint64_t ticks) {
 
 Next Dispatcher::resume(Lane& lane, Client& client, protocol::RespWriter& writer) {
   if (!client.work) return Next::go_on;
-  storage::Keyspace keys(services_.store, client.db, lane.now_us / 1000);
+  storage::Keyspace keys(services_.store, client.db, lane.now_ms);
   keys.no_touch(client.no_touch);
   Call call{.services = services_,
             .lane = lane,
@@ -302,7 +302,7 @@ Next Dispatcher::resume(Lane& lane, Client& client, protocol::RespWriter& writer
             .words = {},
             .keys = keys,
             .reply = writer,
-            .now_ms = lane.now_us / 1000};
+            .now_ms = lane.now_ms};
   if (!client.work->step(call)) return Next::wait;
   client.work.reset();
   return client.close_after_reply ? Next::close : Next::go_on;
@@ -332,7 +332,7 @@ void Dispatcher::run_inner(Lane& lane, Client& client, const Command& row, Words
 
 LaneVisit::LaneVisit(Services& services, Lane& lane) : services_(services), lane_(lane) {
   lane_.is_inside = services_.turnstile.enter(lane_.seat);
-  lane_.now_us = services_.clock.wall().count();
+  lane_.set_now(services_.clock.wall().count());
   lane_.slow_ticks = least_slow_ticks(services_);
   restart_clock(lane_);
 }

@@ -1,5 +1,7 @@
 #include "server/engine/engine.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <bit>
 
@@ -14,9 +16,13 @@ namespace {
 // bounded work done under one lock (growth, expiry, eviction) is a small share of the keys.
 constexpr std::size_t kShardsPerLane = 16;
 constexpr std::size_t kFewestShards = 32;
-// Addresses for the entries of one database, all its shards together: more than a machine has
-// memory, and all databases together a fraction of the addresses a process has.
-constexpr std::size_t kAddressesPerDatabase = std::size_t{1} << 39;
+// Addresses for all entries: more than the machine has memory, whatever it is told about itself.
+std::size_t arena_reserve_bytes() {
+  constexpr std::size_t kLeast = std::size_t{64} << 30;
+  const long pages = ::sysconf(_SC_PHYS_PAGES);
+  const std::size_t memory = pages > 0 ? static_cast<std::size_t>(pages) * 4096 : 0;
+  return std::max(kLeast, memory * 2);
+}
 
 storage::Store::Settings store_settings(const Options& options, std::size_t lanes,
                                         std::uint64_t seed) {
@@ -25,7 +31,7 @@ storage::Store::Settings store_settings(const Options& options, std::size_t lane
   return {.shards = shards,
           .databases = static_cast<std::uint32_t>(options.settings.databases),
           .seed = seed,
-          .heap_reserve_bytes = kAddressesPerDatabase / shards};
+          .arena_reserve_bytes = arena_reserve_bytes()};
 }
 
 }  // namespace

@@ -90,7 +90,13 @@ class alignas(64) Lane {
   std::vector<CommandCounters> commands;
   std::mt19937_64 chance;
   std::unique_ptr<scripting::Interpreter> interpreter;
-  std::int64_t now_us = 0;       // wall time of the batch that runs
+  // Wall time of the batch that runs, in both units: every command asks for milliseconds.
+  std::int64_t now_us = 0;
+  std::int64_t now_ms = 0;
+  void set_now(std::int64_t wall_us) {
+    now_us = wall_us;
+    now_ms = wall_us / 1000;
+  }
   std::uint64_t ticks = 0;       // when the last command was done; the next one's time begins here
   std::uint64_t slow_ticks = 0;  // who takes less is no matter for the slow log
   bool is_inside = false;        // this lane has entered the turnstile

@@ -264,7 +264,7 @@ void Loop::serve_while_busy() {
     if (session == script || session->is_closed()) continue;
     if (std::find(others.begin(), others.end(), session) == others.end()) others.push_back(session);
   }
-  FetchAhead unused(engine_.store());
+  storage::FetchAhead unused(engine_.store());
   for (Session* session : others) {
     session->receive(unused);
     session->run(true);
@@ -287,7 +287,7 @@ void Loop::tick() {
   const LaneVisit visit(engine_.services(), lane_);
   if (!visit.is_inside()) return;
   engine_.upkeep().tick(lane_);
-  const std::int64_t now_ms = lane_.now_us / 1000;
+  const std::int64_t now_ms = lane_.now_ms;
   if (now_ms - tended_ms_ < kTendMs && now_ms >= tended_ms_) return;
   tended_ms_ = now_ms;
   std::vector<Session*> all;

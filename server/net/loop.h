@@ -5,7 +5,7 @@
 //   read and parse   whole requests, their rows found and their first keys hashed, until a group
 //                    of kGroupFetches is together or nobody is left
 //   run              each session's batch in order, inside the turnstile, keys fetched ahead of it
-//                    (fetch_ahead.h)
+//                    (storage/fetch_ahead.h)
 //   write            one gathered write per session
 //
 // With fifty clients that send one command at a time a group so fetches up to fifty keys ahead, as
@@ -33,9 +33,9 @@
 #include "server/engine/engine.h"
 #include "server/engine/lane.h"
 #include "server/net/asio.h"
-#include "server/net/fetch_ahead.h"
 #include "server/net/poller.h"
 #include "server/net/session.h"
+#include "storage/fetch_ahead.h"
 
 namespace larder::server::net {
 
@@ -66,7 +66,7 @@ class Loop {
   Engine& engine() { return engine_; }
   Lane& lane() { return lane_; }
   Poller& poller() { return poller_; }
-  FetchAhead& fetch_ahead() { return fetch_ahead_; }
+  storage::FetchAhead& fetch_ahead() { return fetch_ahead_; }
 
   // Any thread: the connection is this loop's from now on.
   void adopt(Newcomer newcomer);
@@ -120,7 +120,7 @@ class Loop {
   std::vector<Session*> ready_;
   std::vector<std::uint64_t> backlog_;  // have more whole requests in their buffers
   std::vector<std::uint64_t> working_;  // have a long work to go on with
-  FetchAhead fetch_ahead_;
+  storage::FetchAhead fetch_ahead_;
   Session* running_ = nullptr;  // whose command runs now
   bool work_is_posted_ = false;
   bool is_serving_ = false;

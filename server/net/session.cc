@@ -77,12 +77,12 @@ bool Session::read_socket() {
   return true;
 }
 
-void Session::receive(FetchAhead& ahead) {
+void Session::receive(storage::FetchAhead& ahead) {
   if (is_closed() || closing_ || is_held() || has_batch()) return;
   if (read_socket()) parse(ahead);
 }
 
-void Session::parse(FetchAhead& ahead) {
+void Session::parse(storage::FetchAhead& ahead) {
   if (is_closed() || closing_ || is_held() || has_batch()) return;
   apply_limits();
   const protocol::RespReader::Result result = reader_.read(input_.unread(), batch_, kMostBatch);

@@ -28,8 +28,8 @@
 #include "protocol/resp_writer.h"
 #include "server/engine/client.h"
 #include "server/engine/dispatch.h"
-#include "server/net/fetch_ahead.h"
 #include "server/net/poller.h"
+#include "storage/fetch_ahead.h"
 
 namespace larder::server {
 struct ConnectionLimits;  // options.h
@@ -63,9 +63,9 @@ class Session final : public Link {
   std::uint64_t id() const { return client_.id; }
 
   // Reads what is there and prepares a batch. Appends the keys to prefetch.
-  void receive(FetchAhead& ahead);
+  void receive(storage::FetchAhead& ahead);
   // Parses more of what was read already.
-  void parse(FetchAhead& ahead);
+  void parse(storage::FetchAhead& ahead);
   // Runs what is prepared. Inside the turnstile, unless `busy`.
   void run(bool busy);
   // Writes what it can; waits for the socket with the rest.

@@ -84,7 +84,7 @@ void look(lua_State* lua, lua_Debug*) {
     // Time stands still in a script, also when the loop has served others meanwhile.
     const std::int64_t script_now_us = machine.lane.now_us;
     const Scripts::Order order = machine.services.scripts.next_order(machine.lane, is_slow);
-    machine.lane.now_us = script_now_us;
+    machine.lane.set_now(script_now_us);
     machine.is_dying = order == Scripts::Order::die;
   }
   if (machine.is_dying) die(lua);

@@ -13,7 +13,8 @@ namespace larder::storage {
 
 // Where all of them lie.
 inline Heap& test_heap() {
-  static Heap heap(std::size_t{256} << 20);
+  static Arena arena(std::size_t{256} << 20);
+  static Heap heap(arena);
   return heap;
 }
 

@@ -57,7 +57,8 @@ struct Filled {
     std::size_t size;
     unsigned char byte;
   };
-  Heap heap{kReserve};
+  Arena arena{kReserve};
+  Heap heap{arena};
   std::map<void*, Kept> model;
 };
 
@@ -143,9 +144,12 @@ TEST_CASE("what is larger than a cell has a box, and its number is used again") 
 }
 
 TEST_CASE("a forgotten heap is given back in steps") {
-  Heap heap(kReserve);
+  Arena arena(kReserve);
+  Heap heap(arena);
   for (int i = 0; i < 10'000; ++i) std::memset(heap.allocate(100), 1, 100);
+  CHECK(arena.census().taken > 30);
   int steps = 1;
-  while (!heap.give_back(64 * 1024)) ++steps;
+  while (!heap.give_back(2)) ++steps;
   CHECK(steps > 10);
+  CHECK(arena.census().taken == 0);
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "storage/fetch_ahead.h"
 #include "storage/keyspace.h"
 #include "tests/storage/books.h"
 
@@ -337,9 +338,10 @@ TEST_CASE("names of keys that are gone do not stay in the wheel for longer than 
 TEST_CASE("a prefetch of anything anywhere is harmless") {
   Rack rack;
   rack.fill(100);
-  Store::Fetch fetches[64];
-  for (std::uint32_t i = 0; i < 64; ++i)
-    fetches[i] = {i % 4, rack.store.key(std::to_string(i)).hash};
-  rack.store.prefetch(fetches);
-  rack.store.prefetch({});
+  FetchAhead ahead(rack.store);
+  ahead.reach(0);
+  for (std::uint32_t i = 0; i < 64; ++i) {
+    ahead.add({i % 4, rack.store.key(std::to_string(i)).hash});
+  }
+  for (std::size_t i = 0; i < 70; ++i) ahead.reach(i);
 }

@@ -26,6 +26,7 @@
 #include "server/log.h"
 #include "server/options.h"
 #include "storage/clock.h"
+#include "storage/fetch_ahead.h"
 #include "storage/keyspace.h"
 #include "storage/store.h"
 #include "storage/turnstile.h"
@@ -169,7 +170,8 @@ class Visitor {
       name = "one:" + std::to_string(random_() % 500);
       wanted.push_back(keys.key(name));
     }
-    keys.prefetch(wanted);
+    storage::KeysAhead ahead(keys, wanted);
+    for (std::size_t i = 0; i < wanted.size(); ++i) ahead.reach(i);
   }
   void alone() {
     turnstile_.close();

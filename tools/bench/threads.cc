@@ -1,8 +1,8 @@
 // bench_threads: what a second thread brings, with no socket in the way.
 //
-// Threads do what loops do to one Store: enter the turnstile for a batch of 64 keys, hash them,
-// prefetch them, visit each through a Keyspace, leave. Work is chosen beforehand (a long list of
-// key numbers per thread, uniform or Zipf), so that drawing numbers is not what is measured.
+// Threads do what loops do to one Store: hash a batch of 64 keys, enter the turnstile, visit each
+// through a Keyspace with the others fetched ahead, leave. Work is chosen beforehand (a long list
+// of key numbers per thread, uniform or Zipf), so that drawing numbers is not what is measured.
 //
 //     one thread, then two, and again, --rounds times; medians are printed
 //
@@ -38,6 +38,7 @@
 #include <vector>
 
 #include "storage/clock.h"
+#include "storage/fetch_ahead.h"
 #include "storage/keyspace.h"
 #include "storage/store.h"
 #include "storage/turnstile.h"
@@ -153,12 +154,14 @@ class Batches {
       texts_.emplace_back(plan_.numbers[next_]);
       next_ = (next_ + 1) & (kPlanned - 1);
       keys_.push_back(store_.key(texts_.back().view()));
-      fetches_[i] = {0, keys_.back().hash};
     }
     turnstile_.enter(seat_);
-    store_.prefetch(fetches_);
     storage::Keyspace keyspace(store_, 0, clock_.wall_ms());
-    for (const Key& key : keys_) visit(keyspace, key, verb);
+    storage::KeysAhead ahead(keyspace, keys_);
+    for (std::size_t i = 0; i < kBatch; ++i) {
+      ahead.reach(i);
+      visit(keyspace, keys_[i], verb);
+    }
     turnstile_.leave(seat_);
     done_ += kBatch;
   }
@@ -191,7 +194,6 @@ class Batches {
   storage::RealClock clock_;
   std::vector<KeyText> texts_;
   std::vector<Key> keys_;
-  std::array<Store::Fetch, kBatch> fetches_{};
   std::array<char, kValueBytes> value_{};
   std::size_t next_ = 0;
   std::uint64_t done_ = 0;

@@ -1,0 +1,55 @@
+#include "storage/arena.h"
+
+#include "storage/ensure.h"
+
+namespace larder::storage {
+
+Arena::Arena(std::size_t reserve_bytes)
+    : region_(reserve_bytes, Region::kLargePage),
+      numbers_(region_.reserved_bytes() / kSlabBytes * sizeof(std::uint32_t)) {
+  region_.use_large_pages_from(kSmallPagesBytes);
+}
+
+std::size_t Arena::fresh_slab() {
+  const std::size_t slab = fresh_++;
+  ensure(region_.commit(fresh_ * kSlabBytes) && numbers_.commit(fresh_ * sizeof(std::uint32_t)),
+         "the store has outgrown the addresses reserved for it");
+  return slab;
+}
+
+char* Arena::take(std::uint32_t number) {
+  const MutexLock lock(mutex_);
+  std::size_t slab = 0;
+  if (!warm_.empty()) {
+    slab = warm_.back();
+    warm_.pop_back();
+  } else if (!cold_.empty()) {
+    slab = cold_.back();
+    cold_.pop_back();
+  } else {
+    slab = fresh_slab();
+  }
+  numbers()[slab] = number;
+  return region_.data() + slab * kSlabBytes;
+}
+
+void Arena::give(char* memory) {
+  const auto slab = static_cast<std::size_t>(memory - region_.data()) / kSlabBytes;
+  {
+    const MutexLock lock(mutex_);
+    numbers()[slab] = 0;
+    if (warm_.size() < kWarmSlabs) return warm_.push_back(slab);
+  }
+  // Outside the lock: nobody else can have it yet.
+  region_.forget(slab * kSlabBytes, kSlabBytes);
+  const MutexLock lock(mutex_);
+  cold_.push_back(slab);
+}
+
+Arena::Census Arena::census() {
+  const MutexLock lock(mutex_);
+  return {
+      .taken = fresh_ - warm_.size() - cold_.size(), .warm = warm_.size(), .cold = cold_.size()};
+}
+
+}  // namespace larder::storage
