@@ -62,8 +62,12 @@ void Entry::store_value_size(std::size_t size_bytes) {
 
 bool Entry::rewrite_inline(std::string_view bytes, Encoding encoding) {
   if (!is_inline() || (bytes.size() > kShortLength) != has(long_value)) return false;
-  const std::size_t new_size = value_offset() + bytes.size();
-  if (Heap::cell_bytes(new_size) != Heap::cell_bytes(size_bytes())) return false;
+  const std::size_t size = value_size();
+  const std::size_t before = value_offset();
+  if (bytes.size() != size &&
+      Heap::cell_bytes(before + bytes.size()) != Heap::cell_bytes(before + size)) {
+    return false;
+  }
   store_kind(type(), encoding);
   store_value_size(bytes.size());
   std::memmove(value(), bytes.data(), bytes.size());

@@ -73,29 +73,9 @@ void Shard::tidy() {
   if (!database.heap.wants_tidying()) untidy_ = nullptr;
 }
 
-Entry* Shard::find(std::uint32_t db, const Key& key, std::int64_t now_ms) {
-  Database* there = database(db);
-  if (there == nullptr) return nullptr;
-  Entry* entry = there->table.find(key.hash, key.bytes);
-  if (entry == nullptr || !entry->deadline().has_passed(now_ms)) return entry;
+void Shard::expire(std::uint32_t db, const Key& key, Entry* entry) {
   ++counters.expired;
   erase(db, key, entry);
-  return nullptr;
-}
-
-Entry* Shard::find_to_read(std::uint32_t db, const Key& key, std::int64_t now_ms, bool touch) {
-  Entry* entry = find(db, key, now_ms);
-  count_lookup(entry, now_ms, touch);
-  return entry;
-}
-
-void Shard::count_lookup(Entry* entry, std::int64_t now_ms, bool touch) {
-  if (entry == nullptr) {
-    ++counters.misses;
-    return;
-  }
-  ++counters.hits;
-  if (touch) this->touch(entry, now_ms);
 }
 
 void Shard::count_deadline(Database& database, Deadline deadline, int sign) {

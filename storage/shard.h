@@ -75,10 +75,29 @@ class Shard {
   ~Shard();
 
   // Null when absent; an entry whose time has come is dropped first.
-  Entry* find(std::uint32_t db, const Key& key, std::int64_t now_ms);
+  [[gnu::always_inline]] Entry* find(std::uint32_t db, const Key& key, std::int64_t now_ms) {
+    Database* there = database(db);
+    if (there == nullptr) return nullptr;
+    Entry* entry = there->table.find(key.hash, key.bytes);
+    if (entry == nullptr || !entry->has(Entry::has_deadline)) return entry;
+    if (!entry->deadline().has_passed(now_ms)) return entry;
+    expire(db, key, entry);
+    return nullptr;
+  }
   // The same, counting a hit or a miss and touching the entry's eviction bits if asked.
-  Entry* find_to_read(std::uint32_t db, const Key& key, std::int64_t now_ms, bool touch);
-  void count_lookup(Entry* entry, std::int64_t now_ms, bool touch);
+  Entry* find_to_read(std::uint32_t db, const Key& key, std::int64_t now_ms, bool touch) {
+    Entry* entry = find(db, key, now_ms);
+    count_lookup(entry, now_ms, touch);
+    return entry;
+  }
+  void count_lookup(Entry* entry, std::int64_t now_ms, bool touch) {
+    if (entry == nullptr) {
+      ++counters.misses;
+      return;
+    }
+    ++counters.hits;
+    if (touch) this->touch(entry, now_ms);
+  }
 
   // Each keeps table, wheel and account in step and tells the watchers.
   void insert(std::uint32_t db, const Key& key, Entry* entry, std::int64_t now_ms);
@@ -86,6 +105,8 @@ class Shard {
   void erase(std::uint32_t db, const Key& key, Entry* entry);
   // Takes the entry out without destroying it (RENAME).
   Entry* take(std::uint32_t db, const Key& key, Entry* entry);
+  // The value of an entry was changed in place, in the same cell.
+  void rewritten(std::uint32_t db, const Key& key) { note_change(db, key.bytes); }
   // An entry's value was changed in place; its weight was `weight_before`.
   void changed_in_place(std::uint32_t db, const Key& key, Entry* entry, std::size_t weight_before);
   // Where new entries of a database are made.
@@ -128,6 +149,7 @@ class Shard {
 
  private:
   Database& database_or_make(std::uint32_t db);
+  void expire(std::uint32_t db, const Key& key, Entry* entry);
   void empty(std::uint32_t db, Database& database);
   void note_change(std::uint32_t db, std::string_view key) {
     ++counters.changes;

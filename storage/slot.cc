@@ -52,7 +52,7 @@ void Slot::set_integer(std::int64_t integer, Deadline deadline) {
       entry_->encoding() == Encoding::integer && entry_->deadline() == deadline) {
     entry_->store_integer(integer);
     shard_.touch(entry_, now_ms_);
-    return shard_.changed_in_place(db_, key_, entry_, entry_->weight_bytes());
+    return shard_.rewritten(db_, key_);
   }
   Entry* newer =
       Entry::make(shard_.heap(db_), key_.bytes, {Type::string, Encoding::integer, deadline, 8});
@@ -72,11 +72,10 @@ void Slot::set_bytes(std::string_view bytes, Deadline deadline) {
   }
   const Encoding encoding = bytes.size() <= kEmbstrBytes ? Encoding::embstr : Encoding::raw;
   if (entry_ != nullptr && entry_->type() == Type::string && entry_->deadline() == deadline) {
-    const std::size_t weight = entry_->weight_bytes();
     if (entry_->rewrite_inline(bytes, encoding)) {
       entry_->set(Entry::edited, false);
       shard_.touch(entry_, now_ms_);
-      return shard_.changed_in_place(db_, key_, entry_, weight);
+      return shard_.rewritten(db_, key_);
     }
   }
   Entry* newer =

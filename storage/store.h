@@ -101,7 +101,7 @@ class Store {
   Key key(std::string_view bytes) const { return {bytes, hash_bytes(bytes, rules_.seed)}; }
   std::size_t shard_of(const Key& key) const { return shard_of(key.hash); }
   std::size_t shard_of(std::uint64_t hash) const {
-    return shard_shift_ == 64 ? 0 : static_cast<std::size_t>(hash >> shard_shift_);
+    return static_cast<std::size_t>(hash >> 1 >> (shard_shift_ - 1));  // a shift by 64 is no shift
   }
   Cell& cell_of(const Key& key) { return *cells_[shard_of(key)]; }
   Cell& cell(std::size_t shard) { return *cells_[shard]; }

@@ -3,22 +3,6 @@
 #include "storage/ensure.h"
 #include "storage/hash.h"
 
-// Under the thread sanitizer slots are compared one by one, as the atomics they are to those who
-// prefetch.
-#if defined(__SSE2__)
-#if defined(__has_feature)
-#if !__has_feature(thread_sanitizer)
-#define LARDER_SSE2
-#endif
-#elif !defined(__SANITIZE_THREAD__)
-#define LARDER_SSE2
-#endif
-#endif
-
-#ifdef LARDER_SSE2
-#include <immintrin.h>
-#endif
-
 namespace larder::storage {
 namespace {
 
@@ -50,34 +34,9 @@ Table::Table(const Heap& heap, std::size_t reserve_bytes, std::uint64_t seed)
          "a table needs room for its first buckets");
 }
 
-unsigned Table::matches(const Bucket& bucket, std::uint16_t tag) {
-#ifdef LARDER_SSE2
-  // Tags 0..7, and 2..9 for the last two of them.
-  const char* tags = reinterpret_cast<const char*>(bucket.tags.data());
-  const __m128i wanted = _mm_set1_epi16(static_cast<short>(tag));
-  const __m128i low = _mm_load_si128(reinterpret_cast<const __m128i*>(tags));
-  const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(tags + 4));
-  const auto bits = static_cast<unsigned>(_mm_movemask_epi8(
-      _mm_packs_epi16(_mm_cmpeq_epi16(low, wanted), _mm_cmpeq_epi16(high, wanted))));
-  return (bits & 0xff) | (bits >> 14 << 8);
-#else
-  unsigned hits = 0;
-  for (std::size_t i = 0; i < kSlots; ++i) {
-    if (peek(bucket.tags[i]) == tag) hits |= 1u << i;
-  }
-  return hits;
-#endif
-}
-
-Entry* Table::find(std::uint64_t hash, std::string_view key) const {
-  const std::uint16_t tag = tag_of(hash);
-  for (const Bucket* bucket = &main_bucket(hash); bucket != nullptr; bucket = next(*bucket)) {
-    for (unsigned hits = matches(*bucket, tag); hits != 0; hits &= hits - 1) {
-      const Heap::Ref ref = bucket->refs[static_cast<unsigned>(std::countr_zero(hits))];
-      if (ref == 0) continue;
-      Entry* entry = entry_at(ref);
-      if (entry->is_called(key)) return entry;
-    }
+Entry* Table::find_behind(const Bucket& first, std::uint16_t tag, std::string_view key) const {
+  for (const Bucket* bucket = next(first); bucket != nullptr; bucket = next(*bucket)) {
+    if (Entry* entry = find_in(*bucket, tag, key)) return entry;
   }
   return nullptr;
 }

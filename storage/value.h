@@ -17,7 +17,7 @@ class Value {
 
   Type type() const { return entry_->type(); }
   bool is_string() const { return type() == Type::string; }
-  Bytes bytes() const {  // strings only
+  [[gnu::always_inline]] Bytes bytes() const {  // strings only
     ensure_hot(is_string(), "only strings have bytes");
     switch (entry_->encoding()) {
       case Encoding::integer: return Bytes(entry_->integer());

@@ -181,14 +181,14 @@ struct Call {
   std::int64_t now_ms;  // wall time of this call; frozen in EXEC and scripts
   bool in_script = false;
   bool in_exec = false;
-  // The first key's hash, when the session has computed it for its prefetch.
-  std::optional<std::uint64_t> first_hash = std::nullopt;
+  // The first key's hash, when the session has computed it for its prefetch; else null.
+  const std::uint64_t* first_hash = nullptr;
   std::unique_ptr<Work> work = nullptr;  // set by continue_with
 
   std::string_view word(std::size_t i) const { return words[i]; }
   std::string_view key_bytes(std::size_t i = 1) const { return words[i]; }
   Key key(std::size_t i = 1) const {
-    if (first_hash && i == static_cast<std::size_t>(command.keys.first))
+    if (first_hash != nullptr && i == static_cast<std::size_t>(command.keys.first))
       return {words[i], *first_hash};
     return keys.key(words[i]);
   }

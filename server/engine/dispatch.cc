@@ -31,7 +31,7 @@ struct Dispatcher::Asked {
   const Prepared& prepared;
   protocol::RespWriter& writer;
 
-  const Command& row() const { return *prepared.match.row; }
+  const Command& row() const { return *prepared.row; }
   bool is_queueing() const {
     return client.transaction != nullptr && client.transaction->is_open();
   }
@@ -62,21 +62,22 @@ void restart_clock(Lane& lane) {
 }
 
 Prepared Dispatcher::prepare(Words words) const {
-  Prepared prepared{services_.registry.match(words), std::nullopt};
-  const Command* row = prepared.match.row;
-  if (row == nullptr) return prepared;
-  const auto first = static_cast<std::size_t>(row->keys.first);
-  if (first != 0 && first < words.size()) {
-    prepared.first_hash = services_.store.key(words[first]).hash;
-  }
-  return prepared;
+  const Registry::Match match = services_.registry.match(words);
+  if (match.row == nullptr) return {};
+  const auto first = static_cast<std::size_t>(match.row->keys.first);
+  const bool has_key = first != 0 && first < words.size();
+  return {.row = match.row,
+          .hash = has_key ? services_.store.key(words[first]).hash : 0,
+          .number = match.number,
+          .fits = match.fits,
+          .has_key = has_key};
 }
 
 // Whatever a gate answers also spoils a transaction that is being queued; EXEC itself is aborted by
 // it.
 void Dispatcher::refuse(Asked& asked, std::string_view error) {
-  const Command* row = asked.prepared.match.row;
-  if (row != nullptr) asked.lane.commands[asked.prepared.match.number].rejected.add();
+  const Command* row = asked.prepared.row;
+  if (row != nullptr) asked.lane.commands[asked.prepared.number].rejected.add();
   if (asked.is_queueing()) asked.client.transaction->spoil();
   std::string aborted;
   if (row != nullptr && row->flags & Flag::runs_queue) {
@@ -90,19 +91,19 @@ void Dispatcher::refuse(Asked& asked, std::string_view error) {
 }
 
 bool Dispatcher::is_known(Asked& asked) {
-  if (asked.prepared.match.row != nullptr) return true;
-  if (asked.prepared.match.container == nullptr) {
+  if (asked.prepared.row != nullptr) return true;
+  const Command* container = services_.registry.match(asked.words).container;
+  if (container == nullptr) {
     refuse(asked, errors::unknown_command(asked.words));
   } else {
     refuse(asked,
-           errors::unknown_subcommand(services_.registry.full_name(*asked.prepared.match.container),
-                                      asked.words[1]));
+           errors::unknown_subcommand(services_.registry.full_name(*container), asked.words[1]));
   }
   return false;
 }
 
 bool Dispatcher::has_its_words(Asked& asked) {
-  if (asked.prepared.match.fits) return true;
+  if (asked.prepared.fits) return true;
   refuse(asked, errors::wrong_arity(services_.registry.full_name(asked.row())));
   return false;
 }
@@ -152,7 +153,7 @@ bool Dispatcher::is_not_busy(Asked& asked) {
 bool Dispatcher::is_usual(const Asked& asked) const {
   const Client& client = asked.client;
   const storage::Store& store = services_.store;
-  return asked.prepared.match.fits && client.authenticated && !asked.is_queueing() &&
+  return asked.prepared.fits && client.authenticated && !asked.is_queueing() &&
          !services_.scripts.is_running() && asked.now_ms() >= services_.pause.until_ms() &&
          (store.limit_bytes() == 0 || store.used_bytes() <= store.limit_bytes());
 }
@@ -169,7 +170,7 @@ Next Dispatcher::execute_carefully(Asked& asked) {
   if (services_.scripts.is_running() && services_.scripts.is_busy()) {
     return execute_while_busy(asked.lane, client, asked.words, asked.writer);
   }
-  if (asked.prepared.match.container == nullptr && is_http(asked.words)) return Next::close;
+  if (asked.prepared.row == nullptr && is_http(asked.words)) return Next::close;
   const bool passes = is_known(asked) && has_its_words(asked) && is_signed_in(asked) &&
                       may_be_in_multi(asked) && has_memory(asked);
   if (!passes) return Next::go_on;
@@ -241,7 +242,7 @@ Next Dispatcher::run(Asked& asked) {
             .keys = keys,
             .reply = asked.writer,
             .now_ms = asked.now_ms(),
-            .first_hash = asked.prepared.first_hash};
+            .first_hash = asked.prepared.has_key ? &asked.prepared.hash : nullptr};
   std::uint64_t end = 0;
   if (row.flags & (Flag::exclusive | Flag::control)) [[unlikely]] {
     end = run_apart(asked, call);
@@ -252,7 +253,7 @@ Next Dispatcher::run(Asked& asked) {
   const std::uint64_t took = end - begin;
   show_to_monitors(asked);
 
-  CommandCounters& counters = lane.commands[asked.prepared.match.number];
+  CommandCounters& counters = lane.commands[asked.prepared.number];
   counters.count_call(took);
   if (took >= lane.slow_ticks) [[unlikely]]
     note_slow(asked, took);

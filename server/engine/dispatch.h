@@ -37,8 +37,11 @@ enum class Next : std::uint8_t {
 // What is known of a request before it runs: its row, and the hash of its first key. The session
 // prepares a whole batch, prefetches what the hashes lead to, and runs the batch then.
 struct Prepared {
-  Registry::Match match;
-  std::optional<std::uint64_t> first_hash;
+  const Command* row = nullptr;  // null: there is no such command
+  std::uint64_t hash = 0;        // of the first key
+  std::uint32_t number = 0;      // of the row
+  bool fits = false;             // the row can be run with so many words
+  bool has_key = false;          // a first key, and so its hash
 };
 
 class Dispatcher {

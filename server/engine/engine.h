@@ -33,6 +33,8 @@ class Engine {
   Dispatcher& dispatcher() { return dispatcher_; }
   storage::Store& store() { return store_; }
   Lane& lane(std::size_t i) { return lanes_[i]; }
+  // Whether loops share the store with other loops.
+  bool is_shared() const { return lanes_.size() > 1; }
   ClientRegistry& clients() { return clients_; }
   Upkeep& upkeep() { return upkeep_; }
   // Reads the options that concern the engine again (maxmemory and its policy). Alone, or before

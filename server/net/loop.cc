@@ -23,7 +23,7 @@ Loop::Loop(Engine& engine, Lane& lane)
       guard_(asio::make_work_guard(context_)),
       readiness_(context_, ::dup(poller_.handle())),
       timer_(context_),
-      fetch_ahead_(engine.store()) {}
+      fetch_ahead_(engine.store(), engine.is_shared()) {}
 
 Loop::~Loop() {
   stop();
@@ -195,6 +195,7 @@ void Loop::end_serving() {
 
 void Loop::run_batches(std::span<Session* const> sessions) {
   const LaneVisit visit(engine_.services(), lane_);
+  if (visit.is_inside()) fetch_ahead_.start();
   for (Session* session : sessions) {
     running_ = session;
     session->run(!visit.is_inside());
@@ -264,7 +265,7 @@ void Loop::serve_while_busy() {
     if (session == script || session->is_closed()) continue;
     if (std::find(others.begin(), others.end(), session) == others.end()) others.push_back(session);
   }
-  storage::FetchAhead unused(engine_.store());
+  storage::FetchAhead unused(engine_.store(), false);
   for (Session* session : others) {
     session->receive(unused);
     session->run(true);

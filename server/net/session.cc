@@ -93,7 +93,7 @@ void Session::parse(storage::FetchAhead& ahead) {
   next_fetch_ = ahead.size();
   for (std::size_t i = 0; i < batch_.size(); ++i) {
     const Prepared& prepared = prepared_.emplace_back(dispatcher.prepare(batch_[i]));
-    if (prepared.first_hash) ahead.add({client_.db, *prepared.first_hash});
+    if (prepared.has_key) ahead.add({client_.db, prepared.hash});
   }
   if (batch_.empty() && problem_.empty()) finish_batch();
 }
@@ -122,7 +122,7 @@ void Session::run_one(bool busy) {
     client_.reply_mode = ReplyMode::on;
     writer_.mute(true);
   }
-  if (!busy && prepared_[i].first_hash) loop_.fetch_ahead().reach(next_fetch_++);
+  if (!busy && prepared_[i].has_key) loop_.fetch_ahead().reach(next_fetch_++);
   const Next next = busy ? dispatcher.execute_while_busy(loop_.lane(), client_, words, writer_)
                          : dispatcher.execute(loop_.lane(), client_, words, prepared_[i], writer_);
   if (skips) writer_.mute(client_.reply_mode == ReplyMode::off);

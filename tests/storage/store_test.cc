@@ -338,10 +338,11 @@ TEST_CASE("names of keys that are gone do not stay in the wheel for longer than 
 TEST_CASE("a prefetch of anything anywhere is harmless") {
   Rack rack;
   rack.fill(100);
-  FetchAhead ahead(rack.store);
+  FetchAhead ahead(rack.store, true);
   ahead.reach(0);
   for (std::uint32_t i = 0; i < 64; ++i) {
     ahead.add({i % 4, rack.store.key(std::to_string(i)).hash});
   }
+  ahead.start();
   for (std::size_t i = 0; i < 70; ++i) ahead.reach(i);
 }

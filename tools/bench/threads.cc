@@ -141,7 +141,7 @@ Plan zipf_plan(const std::vector<double>& sums, std::uint64_t seed) {
 class Batches {
  public:
   Batches(Store& store, Turnstile& turnstile, Turnstile::Seat& seat, const Plan& plan)
-      : store_(store), turnstile_(turnstile), seat_(seat), plan_(plan) {
+      : store_(store), turnstile_(turnstile), seat_(seat), plan_(plan), ahead_(store, true) {
     value_.fill('v');
     texts_.reserve(kBatch);
     keys_.reserve(kBatch);
@@ -150,16 +150,18 @@ class Batches {
   void run(Verb verb) {
     texts_.clear();
     keys_.clear();
+    ahead_.clear();
     for (std::size_t i = 0; i < kBatch; ++i) {
       texts_.emplace_back(plan_.numbers[next_]);
       next_ = (next_ + 1) & (kPlanned - 1);
       keys_.push_back(store_.key(texts_.back().view()));
+      ahead_.add({0, keys_.back().hash});
     }
     turnstile_.enter(seat_);
     storage::Keyspace keyspace(store_, 0, clock_.wall_ms());
-    storage::KeysAhead ahead(keyspace, keys_);
+    ahead_.start();
     for (std::size_t i = 0; i < kBatch; ++i) {
-      ahead.reach(i);
+      ahead_.reach(i);
       visit(keyspace, keys_[i], verb);
     }
     turnstile_.leave(seat_);
@@ -191,6 +193,7 @@ class Batches {
   Turnstile& turnstile_;
   Turnstile::Seat& seat_;
   const Plan& plan_;
+  storage::FetchAhead ahead_;
   storage::RealClock clock_;
   std::vector<KeyText> texts_;
   std::vector<Key> keys_;
