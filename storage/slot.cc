@@ -60,15 +60,30 @@ void Slot::set_integer(std::int64_t integer, Deadline deadline) {
   put(newer);
 }
 
+void Slot::set_bytes(NewBytes& bytes, Deadline deadline) {
+  Blob* blob = bytes.take_blob();
+  if (blob == nullptr) return set_bytes(bytes.text(), deadline);
+  put_blob(blob, deadline);
+}
+
+void Slot::put_blob(Blob* blob, Deadline deadline) {
+  if (deadline.has_passed(now_ms_)) {
+    blob->drop();
+    erase();
+    return;
+  }
+  Entry* newer =
+      Entry::make(shard_.heap(db_), key_.bytes, {Type::string, Encoding::blob, deadline, 8});
+  newer->store_blob(blob);
+  put(newer);
+}
+
 void Slot::set_bytes(std::string_view bytes, Deadline deadline) {
   if (deadline.has_passed(now_ms_)) return static_cast<void>(erase());
   if (const auto integer = strict_integer(bytes)) return set_integer(*integer, deadline);
   if (bytes.size() >= kPinnedBytes) {
     const LongestTimer timer(shard_.counters.longest_hold_ticks);
-    Entry* newer =
-        Entry::make(shard_.heap(db_), key_.bytes, {Type::string, Encoding::blob, deadline, 8});
-    newer->store_blob(Blob::copy_of(bytes));
-    return put(newer);
+    return put_blob(Blob::copy_of(bytes), deadline);
   }
   const Encoding encoding = bytes.size() <= kEmbstrBytes ? Encoding::embstr : Encoding::raw;
   if (entry_ != nullptr && entry_->type() == Type::string && entry_->deadline() == deadline) {

@@ -37,6 +37,7 @@ class Slot {
 
   // Whatever was there is replaced. A deadline that has passed already means: deleted.
   void set_bytes(std::string_view bytes, Deadline deadline);
+  void set_bytes(NewBytes& bytes, Deadline deadline);
   void set_integer(std::int64_t integer, Deadline deadline);
   // The key must be present. A deadline that has passed already deletes the key.
   void set_deadline(Deadline deadline);
@@ -57,6 +58,7 @@ class Slot {
 
  private:
   void put(Entry* newer);
+  void put_blob(Blob* blob, Deadline deadline);
   Result<std::size_t> edit(std::size_t offset, std::string_view bytes, std::size_t max_bytes);
 
   Shard& shard_;

@@ -15,8 +15,9 @@
 //
 // The longest hold of a shard's lock is kept, as a metric. Timed is what may take long: several
 // shards at once, steps of upkeep and of scans, flushes and swaps, and strings of kPinnedBytes or
-// more that are copied. Everything else is one visit of one key: a probe, a bucket that splits, and
-// at most kPinnedBytes copied. So a GET reads no clock.
+// more that are edited. Everything else is one visit of one key: a probe, a bucket that splits, and
+// at most kPinnedBytes copied (what SET stores beyond that was copied before: NewBytes). So a GET
+// reads no clock.
 //
 // A key's shard is the top bits of its hash. Lock order: shards by rising index; no other lock is
 // taken below one.

@@ -28,6 +28,7 @@ using storage::Bytes;
 using storage::Deadline;
 using storage::KeysAhead;
 using storage::Keyspace;
+using storage::NewBytes;
 using storage::Slot;
 using storage::Value;
 
@@ -70,6 +71,7 @@ SetOptions read_set_options(Args& args) {
 }
 
 void set_with(Call& call, const SetOptions& options, Deadline deadline) {
+  NewBytes bytes(call.word(2));
   call.keys.update(call.key(), [&](Slot& slot) {
     const bool is_allowed = slot.is_present() ? !options.only_if_absent : !options.only_if_present;
     if (options.answers_old) {
@@ -77,8 +79,7 @@ void set_with(Call& call, const SetOptions& options, Deadline deadline) {
       if (holds_other_type(slot)) return call.reply.error(errors::wrong_type);
       answer_string(call.reply, slot.value());
     }
-    if (is_allowed)
-      slot.set_bytes(call.word(2), options.keeps_deadline ? slot.deadline() : deadline);
+    if (is_allowed) slot.set_bytes(bytes, options.keeps_deadline ? slot.deadline() : deadline);
     if (options.answers_old) return;
     is_allowed ? call.reply.ok() : call.reply.null();
   });
@@ -96,9 +97,10 @@ void set(Call& call) {
 }
 
 void setnx(Call& call) {
+  NewBytes bytes(call.word(2));
   call.keys.update(call.key(), [&](Slot& slot) {
     if (slot.is_present()) return call.reply.integer(0);
-    slot.set_bytes(call.word(2), Deadline::never());
+    slot.set_bytes(bytes, Deadline::never());
     call.reply.integer(1);
   });
 }
@@ -107,7 +109,8 @@ void set_for(Call& call, TimeUnit unit) {
   Args args = call.args_from(2);
   const Deadline deadline = read_deadline(args, call, args.take(), unit, TimeBase::now);
   if (args.failed()) return call.reply.error(args.problem());
-  call.keys.update(call.key(), [&](Slot& slot) { slot.set_bytes(call.word(3), deadline); });
+  NewBytes bytes(call.word(3));
+  call.keys.update(call.key(), [&](Slot& slot) { slot.set_bytes(bytes, deadline); });
   call.reply.ok();
 }
 

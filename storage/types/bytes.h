@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "storage/blob.h"
 
@@ -49,6 +50,27 @@ class Bytes {
   std::int64_t integer_ = 0;
   Blob* blob_ = nullptr;
   bool is_integer_ = false;
+};
+
+// Bytes on their way into the store, viewed until they are stored. Large ones are copied to where
+// they will lie at once: made before a shard is held, so that nobody waits for the copy.
+class NewBytes {
+ public:
+  explicit NewBytes(std::string_view text)
+      : text_(text), blob_(text.size() >= kPinnedBytes ? Blob::copy_of(text) : nullptr) {}
+  ~NewBytes() {
+    if (blob_ != nullptr) blob_->drop();
+  }
+  NewBytes(const NewBytes&) = delete;
+  NewBytes& operator=(const NewBytes&) = delete;
+
+  std::string_view text() const { return text_; }
+  // The blob of large bytes, with its hold; null for short ones, and when it has been taken.
+  Blob* take_blob() { return std::exchange(blob_, nullptr); }
+
+ private:
+  std::string_view text_;
+  Blob* blob_;
 };
 
 // Strict: the whole text is what to_chars would print for the number ("-0", "+1", " 1" and "01" are
