@@ -43,7 +43,7 @@ struct Settings {
   std::uint64_t maxmemory = 0;  // set at start from the cgroup or the machine unless given; 0
                                 // given: no limit
   bool maxmemory_given = false;
-  std::string maxmemory_policy = "allkeys-lru";
+  std::string maxmemory_policy = "allkeys-auto";
   std::int64_t maxmemory_samples = 10;
   std::int64_t lfu_log_factor = 10;
   std::int64_t lfu_decay_time = 1;

@@ -18,7 +18,7 @@ using Form = Option::Form;
 
 constexpr std::string_view kPolicies[] = {"volatile-lru",   "volatile-lfu", "volatile-random",
                                           "volatile-ttl",   "allkeys-lru",  "allkeys-lfu",
-                                          "allkeys-random", "noeviction"};
+                                          "allkeys-random", "allkeys-auto", "noeviction"};
 constexpr std::string_view kLevels[] = {"debug", "verbose", "notice", "warning", "nothing"};
 constexpr std::string_view kWhoMayDebug[] = {"no", "yes", "local"};
 

@@ -1,23 +1,28 @@
-// Which key goes when memory is short: the policies by the names users know, and what each keeps in
-// an entry's 24 bits.
+// Which key goes when memory is short: the policies by the names users know, and which of them
+// reads an entry's 24 bits how.
 //
-//   *-lru     the time of the last touch, in ticks of 64 ms (wraps in 12 days); the longest idle
-//   goes
-//   *-lfu     16 bits: minute of the last decay; 8 bits: a counter that rises ever more slowly;
-//             the lowest goes
-//   *-random  nothing; any goes          volatile-ttl   nothing; the nearest deadline goes
+//   *-lru         eviction_lru.h    the longest idle goes
+//   *-lfu         eviction_lfu.h    the least asked for goes
+//   *-random      any goes
+//   volatile-ttl  the nearest deadline goes
+//   allkeys-auto  eviction_auto.h   what is worth least goes, by what was learned: the default
 //
-// A victim is the worst of a sample of a shard's keys: no list to maintain on reads, no pointers in
-// entries.
-// Thread: pure functions over an entry; whoever holds the shard may call.
-// Sources: Redis's maxmemory policies (names, counter and decay rules of LFU).
+// A victim is the worst of a sample of a shard's keys (Shard::pick_victim): no list to maintain on
+// reads, no pointers in entries. allkeys-auto has a state and is asked by Shard itself; all others
+// are pure functions over an entry, below. Bits that another policy has left are misread until the
+// key is used again: it goes a little too soon or too late, no more.
+//
+// Thread: pure functions; whoever holds the shard may call.
+// Source: Redis's maxmemory policies (their names).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
 
 #include "storage/entry.h"
+#include "storage/eviction_lfu.h"
 
 namespace larder::storage {
 
@@ -26,6 +31,7 @@ enum class Policy : std::uint8_t {
   allkeys_lru,
   allkeys_lfu,
   allkeys_random,
+  allkeys_auto,
   volatile_lru,
   volatile_lfu,
   volatile_random,
@@ -42,23 +48,23 @@ constexpr bool is_lfu(Policy policy) {
 }
 
 struct EvictionRules {
-  Policy policy = Policy::allkeys_lru;
+  Policy policy = Policy::allkeys_auto;
   std::size_t samples = 10;
   unsigned lfu_log_factor = 10;
   unsigned lfu_decay_minutes = 1;
 };
 
-// The bits of a key that was just made, and after a read. `chance` is any random number.
+// The bits of a key that was just made, and after a read. `chance` is any random number. Not for
+// allkeys-auto.
 std::uint32_t bits_when_made(const EvictionRules& rules, std::int64_t now_ms);
 std::uint32_t bits_when_read(const EvictionRules& rules, std::uint32_t bits, std::int64_t now_ms,
                              std::uint64_t chance);
 
-// The higher, the sooner it goes.
+// The higher, the sooner it goes. Not for allkeys-auto.
 std::uint64_t eviction_rank(const EvictionRules& rules, const Entry& entry, std::int64_t now_ms,
                             std::uint64_t chance);
 
-// What OBJECT IDLETIME and OBJECT FREQ say of an entry's bits.
-std::int64_t idle_seconds(std::uint32_t bits, std::int64_t now_ms);
+// What OBJECT FREQ says of an entry's bits. (For IDLETIME see Store::idle_seconds.)
 unsigned frequency(const EvictionRules& rules, std::uint32_t bits, std::int64_t now_ms);
 
 }  // namespace larder::storage

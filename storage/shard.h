@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "storage/eviction.h"
+#include "storage/eviction_auto.h"
 #include "storage/hash.h"
 #include "storage/table.h"
 #include "storage/timer_wheel.h"
@@ -28,10 +29,12 @@ namespace larder::storage {
 // What all shards share: set at start, or while every loop is held off.
 struct ShardRules {
   std::uint32_t databases = 16;
+  std::size_t shards = 1;  // that share the keys
   std::uint64_t seed = 0;
   std::size_t table_reserve_bytes = 0;
   Arena* arena = nullptr;  // not owned: where the heaps take their slabs from
   EvictionRules eviction;
+  AutoStore* automatic = nullptr;  // what allkeys-auto has learned
 };
 
 struct ShardCounters {
@@ -99,6 +102,10 @@ class Shard {
     if (touch) this->touch(entry, now_ms);
   }
 
+  // Fetches what insert() will read beside the table.
+  void will_insert(std::uint32_t db, const Key& key) const {
+    auto_.prefetch(hash_in(db, key.hash));
+  }
   // Each keeps table, wheel and account in step and tells the watchers.
   void insert(std::uint32_t db, const Key& key, Entry* entry, std::int64_t now_ms);
   void replace(std::uint32_t db, const Key& key, Entry* older, Entry* newer, std::int64_t now_ms);
@@ -118,16 +125,26 @@ class Shard {
   // As a read or write of the key would: recency or frequency, no counting.
   void touch(Entry* entry, std::int64_t now_ms) {
     const std::uint32_t before = entry->eviction();
-    const std::uint64_t chance = is_lfu(rules_.eviction.policy) ? draw() : 0;
-    const std::uint32_t bits = bits_when_read(rules_.eviction, before, now_ms, chance);
+    const EvictionRules& rules = rules_.eviction;
+    const std::uint32_t bits =
+        rules.policy == Policy::allkeys_auto
+            ? auto_.bits_when_used(before, now_ms)
+            : bits_when_read(rules, before, now_ms, is_lfu(rules.policy) ? draw() : 0);
     if (bits != before) entry->store_eviction(bits);
   }
   // Gives a present entry another deadline; answers where the entry is now.
   Entry* set_deadline(std::uint32_t db, const Key& key, Entry* entry, Deadline deadline,
                       std::int64_t now_ms);
 
-  // Drops one key as the policy says, to free memory. False: there is none that may go.
-  bool evict_one(std::int64_t now_ms);
+  // Drops keys as the policy says, to free memory: one, or a few of those it came upon. None: none
+  // may go. Passed on (only if that is allowed): keys of other shards are likely to be worth less.
+  struct Evicted {
+    std::size_t keys = 0;
+    bool passed_on = false;
+  };
+  Evicted evict(std::int64_t now_ms, std::size_t most_keys, bool may_pass_on);
+  // The policy has changed, or the limit; there is much to evict.
+  void rules_changed(bool is_above_limit);
   // Drops keys whose time has come, looking at no more than `budget` names; answers how many it
   // looked at.
   std::size_t drop_expired(std::int64_t now_ms, std::size_t budget);
@@ -142,8 +159,9 @@ class Shard {
   void swap_databases(std::uint32_t a, std::uint32_t b);
 
   WatchTable watches;
-  // Entries, tables and wheels, in bytes.
+  // Entries, tables and wheels, and what evictions remember, in bytes.
   std::size_t used_bytes() const { return used_bytes_; }
+  std::size_t eviction_bytes() const { return auto_bytes_; }
 
   const ShardRules& rules() const { return rules_; }
 
@@ -160,7 +178,23 @@ class Shard {
   void count_deadline(Database& database, Deadline deadline, int sign);
   Deadline visit_due(std::uint32_t db, Database& database, std::uint32_t name, std::int64_t now_ms);
   std::optional<std::uint32_t> draw_database();
-  Entry* pick_victim(Database& database, std::int64_t now_ms);
+  // A key of the sample, and how much sooner than others it should go.
+  struct Candidate {
+    Entry* entry = nullptr;
+    std::uint64_t rank = 0;
+  };
+  bool pick_victims(Database& database, std::int64_t now_ms);
+  bool may_go_as_well(const Candidate& candidate) const;
+  void evict(std::uint32_t db, const Candidate& victim);
+  std::uint64_t rank_of(const Entry& entry, std::int64_t now_ms);
+  class Walk;
+  Walk begin_sample(const Database& database);
+  std::size_t least_sample() const;
+  bool is_found(const Candidate& worst, std::size_t sampled) const;
+  std::uint64_t hash_in(std::uint32_t db, std::uint64_t hash) const {
+    return hash ^ db * 0x9e3779b97f4a7c15ull;
+  }
+  void account_auto();
   std::uint64_t draw() {
     chance_ ^= chance_ << 13;
     chance_ ^= chance_ >> 7;
@@ -169,10 +203,15 @@ class Shard {
 
   const ShardRules& rules_;
   std::unique_ptr<std::atomic<Database*>[]> databases_;  // owned; made at the first key
-  std::array<std::uint64_t, 2> next_samples_{};          // where they will begin, drawn ahead
-  std::uint64_t chance_;                                 // xorshift: only ever picks samples
+  std::size_t keys_ = 0;                                 // of all databases
+  AutoShard auto_;
+  std::size_t auto_bytes_ = 0;                   // as last accounted
+  std::array<std::uint64_t, 2> next_samples_{};  // where they will begin, drawn ahead
+  std::uint64_t chance_;                         // xorshift: only ever picks samples
   Database* untidy_ = nullptr;
   std::vector<Entry*> due_;
+  std::vector<Entry*> sample_;
+  std::vector<Candidate> victims_;  // void after any change but their own eviction
 };
 
 }  // namespace larder::storage

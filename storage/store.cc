@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "storage/ensure.h"
+#include "storage/eviction_lru.h"
 
 namespace larder::storage {
 namespace {
@@ -33,10 +34,12 @@ std::uint64_t mix(std::uint64_t n) {  // splitmix64: from a counter to something
 Store::Store(const Settings& settings)
     : arena_(settings.arena_reserve_bytes),
       rules_{.databases = settings.databases,
+             .shards = settings.shards,
              .seed = settings.seed,
              .table_reserve_bytes = settings.table_reserve_bytes,
              .arena = &arena_,
-             .eviction = {}},
+             .eviction = {},
+             .automatic = &automatic_},
       shard_shift_(64 - std::countr_zero(settings.shards)),
       chance_(settings.seed) {
   ensure(std::has_single_bit(settings.shards) && settings.shards <= kMostShards,
@@ -56,6 +59,7 @@ void Store::set_limit(std::size_t limit_bytes, const EvictionRules& rules) {
   // What a shard has not told yet is not taken for growth later.
   for (auto& cell : cells_) {
     const MutexLock lock(cell->mutex);
+    cell->shard.rules_changed(limit_bytes != 0 && used_bytes() > limit_bytes);
     publish_all(*cell);
   }
   ceiling_bytes_.store(std::max(limit_bytes, used_bytes()), std::memory_order_relaxed);
@@ -73,19 +77,23 @@ std::size_t Store::lower_ceiling() {
   return ceiling;
 }
 
-// From the shards in turn, a few keys each: the hash spreads keys and bytes evenly, so no shard
-// needs looking for.
-Store::Evicted Store::evict_from_next_shard(std::int64_t now_ms) {
+// Shards evict in turn: the hash spreads keys and bytes evenly, so no shard needs looking for.
+Cell& Store::next_to_evict() {
+  return *cells_[evict_hand_.fetch_add(1, std::memory_order_relaxed) & (cells_.size() - 1)];
+}
+
+// A few keys of one shard, unless it passes the duty on before the first.
+Store::Evicted Store::evict_from(Cell& cell, std::int64_t now_ms, bool may_pass_on) {
   constexpr std::size_t kKeysPerHold = 4;
-  const std::size_t hand = evict_hand_.fetch_add(1, std::memory_order_relaxed);
-  Cell& cell = *cells_[hand & (cells_.size() - 1)];
   const MutexLock lock(cell.mutex);
   const LongestTimer timer(cell.shard.counters.longest_hold_ticks);
   const std::size_t before = cell.shard.used_bytes();
   Evicted evicted;
   while (evicted.keys < kKeysPerHold && used_bytes() > limit_bytes_) {
-    if (!cell.shard.evict_one(now_ms)) break;
-    ++evicted.keys;
+    const Shard::Evicted step = cell.shard.evict(now_ms, kKeysPerHold - evicted.keys, may_pass_on);
+    evicted.passed_on = step.passed_on && evicted.keys == 0;
+    if (step.keys == 0) break;
+    evicted.keys += step.keys;
     publish(cell);
   }
   // The steps too small to be told one by one are told when the hold ends, or the limit could never
@@ -93,6 +101,29 @@ Store::Evicted Store::evict_from_next_shard(std::int64_t now_ms) {
   publish_all(cell);
   evicted.bytes = before - std::min(before, cell.shard.used_bytes());
   return evicted;
+}
+
+Store::Evicted Store::evict_from_next_shard(std::int64_t now_ms) {
+  for (std::size_t passed_on = 0;; ++passed_on) {
+    const Evicted evicted = evict_from(next_to_evict(), now_ms, passed_on < kMostPassedOn);
+    if (!evicted.passed_on) return evicted;
+  }
+}
+
+bool Store::evict_key(std::int64_t now_ms) {
+  for (std::size_t asked = 0; asked < kMostPassedOn + cells_.size(); ++asked) {
+    Cell& cell = next_to_evict();
+    const MutexLock lock(cell.mutex);
+    const Shard::Evicted evicted = cell.shard.evict(now_ms, 1, asked < kMostPassedOn);
+    publish_all(cell);
+    if (evicted.keys != 0) return true;
+  }
+  return false;
+}
+
+std::int64_t Store::idle_seconds(std::uint32_t bits, std::int64_t now_ms) const {
+  if (rules_.eviction.policy != Policy::allkeys_auto) return lru::idle_seconds(bits, now_ms);
+  return AutoShard::idle_ms(automatic_, bits, now_ms) / 1000;
 }
 
 bool Store::evict_for_command(std::int64_t now_ms) {
@@ -185,6 +216,7 @@ StoreStatistics Store::statistics() {
     sum.counters.longest_hold_ticks =
         std::max(sum.counters.longest_hold_ticks, shard.counters.longest_hold_ticks);
     sum.used_bytes += shard.used_bytes();
+    sum.eviction_bytes += shard.eviction_bytes();
     for (std::uint32_t db = 0; db < rules_.databases; ++db) {
       const Shard::Database* there = shard.database(db);
       if (there == nullptr) continue;

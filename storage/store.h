@@ -72,7 +72,8 @@ struct StoreStatistics {
   std::size_t used_bytes = 0;
   std::size_t keys = 0;
   std::size_t volatile_keys = 0;
-  std::size_t table_bytes = 0;  // tables and wheels
+  std::size_t table_bytes = 0;     // tables and wheels
+  std::size_t eviction_bytes = 0;  // what a policy keeps beside the entries
   std::size_t entry_bytes = 0;
 };
 
@@ -123,6 +124,11 @@ class Store {
   // A small step towards the limit, for upkeep. No shard may be held by the caller.
   enum class Limit : std::uint8_t { kept, behind, out_of_reach };
   Limit evict_some(std::int64_t now_ms);
+  // Drops one key as the policy says, whatever the limit; false: none may go. For who counts keys
+  // and not bytes (tools/bench/hitratio.cc).
+  bool evict_key(std::int64_t now_ms);
+  // Seconds since a key was used, by its eviction bits. Not under an LFU policy: they do not tell.
+  std::int64_t idle_seconds(std::uint32_t bits, std::int64_t now_ms) const;
   // Entries, tables and wheels, in bytes, as published: behind the truth by at most a few KiB per
   // shard.
   std::size_t used_bytes() const {
@@ -205,10 +211,13 @@ class Store {
   // What commands have added beyond this share of the limit is evicted by them, however long it
   // takes: rather a slow write than a process that the kernel kills.
   static constexpr std::size_t kOverdraftShare = 16;
+  // Small shards in turn that may decline to evict, each for having nothing dear.
+  static constexpr std::size_t kMostPassedOn = 8;
 
   struct Evicted {
     std::size_t keys = 0;
     std::size_t bytes = 0;
+    bool passed_on = false;  // nothing was done: another shard is likely to have keys worth less
   };
   void publish_all(Cell& cell) {
     const auto grown = static_cast<std::ptrdiff_t>(cell.shard.used_bytes()) -
@@ -217,12 +226,15 @@ class Store {
     // Relaxed: a sum, no other memory hangs on it.
     used_bytes_.fetch_add(grown, std::memory_order_relaxed);
   }
+  Cell& next_to_evict();
+  Evicted evict_from(Cell& cell, std::int64_t now_ms, bool may_pass_on);
   Evicted evict_from_next_shard(std::int64_t now_ms);
   bool evict_for_command(std::int64_t now_ms);
   std::size_t lower_ceiling();
   static bool bury_some(Shard::Database& grave, std::size_t& budget);
 
-  Arena arena_;  // before whatever takes from it
+  Arena arena_;          // before whatever takes from it
+  AutoStore automatic_;  // before the shards, which refer to it
   ShardRules rules_;
   int shard_shift_;
   std::vector<std::unique_ptr<Cell>> cells_;

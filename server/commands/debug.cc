@@ -53,7 +53,7 @@ void object(Call& call) {
     if (value == nullptr) return call.reply.error(errors::no_such_key);
     const std::uint32_t bits = value->eviction_bits();
     const std::int64_t idle_s =
-        storage::is_lfu(rules.policy) ? 0 : storage::idle_seconds(bits, call.now_ms);
+        storage::is_lfu(rules.policy) ? 0 : call.services.store.idle_seconds(bits, call.now_ms);
     call.reply.simple(fmt::format(
         "Value at:{} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
         static_cast<const void*>(value), value->encoding_name(),

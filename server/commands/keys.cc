@@ -217,7 +217,7 @@ void object_idletime(Call& call) {
   answer_of_object(call, [&](const Value& value) {
     if (is_lfu(call.keys.store().eviction_rules().policy))
       return call.reply.error(errors::lfu_no_idle_time);
-    call.reply.integer(storage::idle_seconds(value.eviction_bits(), call.now_ms));
+    call.reply.integer(call.keys.store().idle_seconds(value.eviction_bits(), call.now_ms));
   });
 }
 

@@ -53,7 +53,7 @@ TEST_CASE("versions and identity are what clients decide by") {
   CHECK(field(larder, "role") == "master");
   CHECK(field(larder, "loading") == "0");
   CHECK(field(larder, "run_id")->size() == 40);
-  CHECK(field(larder, "maxmemory_policy") == "allkeys-lru");
+  CHECK(field(larder, "maxmemory_policy") == "allkeys-auto");
   CHECK(field(larder, "uptime_in_seconds") == "0");
   larder.advance(49h);
   CHECK(field(larder, "uptime_in_seconds") == "176400");

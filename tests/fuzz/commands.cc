@@ -227,7 +227,7 @@ void audit(storage::Store& store) {
     }
   }
   if (weights != sums.entry_bytes || keys != sums.keys ||
-      sums.used_bytes != sums.entry_bytes + sums.table_bytes) {
+      sums.used_bytes != sums.entry_bytes + sums.table_bytes + sums.eviction_bytes) {
     fail("the store's books are wrong", {}, std::to_string(weights));
   }
 }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "storage/eviction_lru.h"
 #include "storage/keyspace.h"
 #include "tests/storage/books.h"
 #include "tests/storage/entries.h"
@@ -16,9 +17,10 @@ using namespace larder::storage;
 namespace {
 
 constexpr std::int64_t kNow = 1'700'000'000'000;
-constexpr Policy kPolicies[] = {Policy::allkeys_lru,  Policy::allkeys_lfu,  Policy::allkeys_random,
-                                Policy::volatile_lru, Policy::volatile_lfu, Policy::volatile_random,
-                                Policy::volatile_ttl, Policy::noeviction};
+constexpr Policy kPolicies[] = {
+    Policy::allkeys_lru,     Policy::allkeys_lfu,  Policy::allkeys_random,
+    Policy::allkeys_auto,    Policy::volatile_lru, Policy::volatile_lfu,
+    Policy::volatile_random, Policy::volatile_ttl, Policy::noeviction};
 
 // One shard, whose sample is all of its keys: so the victim is the worst of them, and a test can
 // tell which.
@@ -41,7 +43,7 @@ struct Shelf {
   bool has(std::string_view name, std::uint32_t db = 0) {
     return store.cell(0).shard.find(db, store.key(name), now_ms) != nullptr;
   }
-  bool evict() { return store.cell(0).shard.evict_one(now_ms); }
+  bool evict() { return store.evict_key(now_ms); }
   // Evicts one key and says which of these is gone.
   std::string victim(const std::vector<std::string>& names) {
     std::vector<std::string> before;
@@ -176,11 +178,10 @@ TEST_CASE("the counter of use rises ever more slowly, stops at 255, and falls wi
 }
 
 TEST_CASE("idle time is told in seconds, and survives the clock's wrap") {
-  EvictionRules rules;
-  const std::uint32_t bits = bits_when_made(rules, kNow);
-  CHECK(idle_seconds(bits, kNow) == 0);
-  CHECK(idle_seconds(bits, kNow + 10'000) <= 10);
-  CHECK(idle_seconds(bits, kNow + 10'000) >= 9);
+  const std::uint32_t bits = lru::bits(kNow);
+  CHECK(lru::idle_seconds(bits, kNow) == 0);
+  CHECK(lru::idle_seconds(bits, kNow + 10'000) <= 10);
+  CHECK(lru::idle_seconds(bits, kNow + 10'000) >= 9);
   constexpr std::int64_t kDay = 24 * 3600;
-  CHECK(idle_seconds(bits, kNow + 12 * kDay * 1000) >= 12 * kDay - 1);
+  CHECK(lru::idle_seconds(bits, kNow + 12 * kDay * 1000) >= 12 * kDay - 1);
 }

@@ -317,8 +317,9 @@ TEST_CASE("every write makes a key young again") {
   room.set("k", std::string(20'000, 'x'));
   CHECK(room.append("k", "y"));
   const auto idle_ms = [&] {
-    return room.change(
-        "k", [&](Slot& slot) { return idle_seconds(slot.value()->eviction_bits(), room.now_ms); });
+    return room.change("k", [&](Slot& slot) {
+      return room.store.idle_seconds(slot.value()->eviction_bits(), room.now_ms);
+    });
   };
   for (int act = 0; act < 4; ++act) {
     CAPTURE(act);

@@ -319,7 +319,7 @@ TEST_CASE("statistics sum up what the shards say") {
   const StoreStatistics all = rack.store.statistics();
   CHECK(all.keys == 150);
   CHECK(all.volatile_keys == 100);
-  CHECK(all.used_bytes == all.entry_bytes + all.table_bytes);
+  CHECK(all.used_bytes == all.entry_bytes + all.table_bytes + all.eviction_bytes);
 }
 
 TEST_CASE("names of keys that are gone do not stay in the wheel for longer than their deadline") {
