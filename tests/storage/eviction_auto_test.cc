@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "storage/keyspace.h"
@@ -270,4 +271,31 @@ TEST_CASE("used bytes pass the limit by no more than a step, whatever is written
     CHECK(pantry.store.statistics().counters.evicted > 5'000);
     CHECK(pantry.store.used_bytes() > kLimit * 8 / 10);
   }
+}
+
+TEST_CASE("threads evict, insert and use keys of one store at once, and the books are right") {
+  constexpr std::size_t kLimit = 1 << 20;
+  Pantry pantry(8, 10);
+  pantry.use(Policy::allkeys_auto, kLimit);
+  const auto work = [&](std::uint64_t drawn) {
+    for (int i = 0; i < 10'000; ++i) {
+      drawn ^= drawn << 13;
+      drawn ^= drawn >> 7;
+      drawn ^= drawn << 17;
+      Keyspace keys(pantry.store, 0, kNow + i);
+      const std::string name = "key:" + std::to_string(drawn % 8000);
+      const Key key = keys.key(name);
+      if (keys.read(key, [](const Value* value) { return value != nullptr; })) continue;
+      pantry.store.make_room(kNow + i);
+      const Deadline deadline = drawn % 7 == 0 ? Deadline::at(kNow + i + 1000) : Deadline::never();
+      keys.update(key, [&](Slot& slot) { slot.set_bytes(std::string(400, 'v'), deadline); });
+      if (i % 100 == 0) pantry.store.drop_expired(drawn % 8, kNow + i, 100);
+    }
+  };
+  std::vector<std::thread> threads;
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) threads.emplace_back(work, seed * 7919);
+  for (std::thread& thread : threads) thread.join();
+  CHECK(pantry.store.statistics().counters.evicted > 1000);
+  CHECK(pantry.store.make_room(kNow + 10'000));
+  CHECK(pantry.store.used_bytes() <= kLimit + kLimit / 16);
 }
