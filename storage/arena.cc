@@ -1,5 +1,7 @@
 #include "storage/arena.h"
 
+#include <algorithm>
+
 #include "storage/ensure.h"
 
 namespace larder::storage {
@@ -10,10 +12,51 @@ Arena::Arena(std::size_t reserve_bytes)
   region_.use_large_pages_from(kSmallPagesBytes);
 }
 
+Arena::~Arena() {
+  if (!thread_.joinable()) return;
+  is_ending_.store(true, std::memory_order_release);
+  ring();
+  thread_.join();
+}
+
+void Arena::run_ahead() {
+  thread_ = std::thread([this] { work(); });
+}
+
+void Arena::ring() {
+  bell_.fetch_add(1, std::memory_order_release);
+  bell_.notify_one();
+}
+
+void Arena::work() {
+  std::uint32_t heard = 0;
+  while (!is_ending_.load(std::memory_order_acquire)) {
+    bell_.wait(heard, std::memory_order_acquire);
+    heard = bell_.load(std::memory_order_acquire);
+    ready_next_page();
+  }
+}
+
+// Of the pages behind the one in use, the first.
+void Arena::ready_next_page() {
+  std::size_t end = 0;
+  {
+    const MutexLock lock(mutex_);
+    const std::size_t pages = (fresh_ + kSlabsPerPage - 1) / kSlabsPerPage + 1;
+    end = pages * Region::kLargePage;
+    if (end <= ready_bytes_ || !region_.commit(end)) return;
+  }
+  const std::size_t begin = std::max(ready_bytes_, end - Region::kLargePage);
+  region_.populate(begin, end - begin);
+  ready_bytes_ = end;
+}
+
 std::size_t Arena::fresh_slab() {
   const std::size_t slab = fresh_++;
   ensure(region_.commit(fresh_ * kSlabBytes) && numbers_.commit(fresh_ * sizeof(std::uint32_t)),
          "the store has outgrown the addresses reserved for it");
+  const bool begins_page = slab % kSlabsPerPage == 0;
+  if (begins_page && fresh_ * kSlabBytes >= kSmallPagesBytes - Region::kLargePage) ring();
   return slab;
 }
 

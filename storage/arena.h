@@ -10,14 +10,21 @@
 // run). That is why slabs are shared: a heap of a shard is far too small for such pages, all of
 // them together are not. Where the system gives no large pages, everything works on small ones.
 //
+// A large page is cleared by the system when it is first touched, which takes a quarter of a
+// millisecond, and eight where the machine is a guest whose host has to find the memory first: too
+// long for a loop that holds a shard. So a thread, where one is asked for, has the page behind the
+// one in use touched beforehand. Who outruns it waits as without it.
+//
 // A slab that is given back keeps its pages for whoever takes it next, up to kWarmSlabs; beyond
 // that its pages go back to the system.
 // Cost: take and give are a lock and a vector's end; every 64th take is a system call.
 // Thread: any. It is the last lock: a shard may be held by the caller, nothing is locked below it.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <thread>
 #include <vector>
 
 #include "storage/mutex.h"
@@ -31,6 +38,7 @@ class Arena {
 
   // reserve_bytes: addresses, and so a bound on the memory of all that takes from here.
   explicit Arena(std::size_t reserve_bytes);
+  ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
@@ -38,6 +46,9 @@ class Arena {
   // it.
   char* take(std::uint32_t number);
   void give(char* slab);
+
+  // Starts the thread that has large pages ready. At most once.
+  void run_ahead();
 
   // What the taker of the slab in which `cell` lies calls it; 0: it lies in none. For the taker.
   std::uint32_t number_of(const void* cell) const {
@@ -60,7 +71,12 @@ class Arena {
   static constexpr std::size_t kWarmSlabs = 64;
 
   std::uint32_t* numbers() const { return reinterpret_cast<std::uint32_t*>(numbers_.data()); }
+  static constexpr std::size_t kSlabsPerPage = Region::kLargePage / kSlabBytes;
+
   std::size_t fresh_slab() REQUIRES(mutex_);
+  void ring();
+  void work();
+  void ready_next_page();
 
   Region region_;
   Region numbers_;  // by slab; each is its taker's to read
@@ -68,6 +84,11 @@ class Arena {
   std::size_t fresh_ GUARDED_BY(mutex_) = 0;  // slabs from here on were never taken
   std::vector<std::size_t> warm_ GUARDED_BY(mutex_);
   std::vector<std::size_t> cold_ GUARDED_BY(mutex_);
+
+  std::size_t ready_bytes_ = kSmallPagesBytes;  // up to here pages are there; the thread's own
+  std::atomic<std::uint32_t> bell_{0};          // rung when a large page is begun, and at the end
+  std::atomic<bool> is_ending_{false};
+  std::thread thread_;
 };
 
 }  // namespace larder::storage

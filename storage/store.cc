@@ -45,6 +45,7 @@ Store::Store(const Settings& settings)
   ensure(std::has_single_bit(settings.shards) && settings.shards <= kMostShards,
          "the number of shards is a power of two within bounds");
   ensure(settings.databases >= 1, "there is at least one database");
+  if (settings.runs_ahead) arena_.run_ahead();
   cells_.reserve(settings.shards);
   for (std::size_t i = 0; i < settings.shards; ++i) {
     cells_.push_back(std::make_unique<Cell>(rules_));

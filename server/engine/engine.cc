@@ -31,7 +31,8 @@ storage::Store::Settings store_settings(const Options& options, std::size_t lane
   return {.shards = shards,
           .databases = static_cast<std::uint32_t>(options.settings.databases),
           .seed = seed,
-          .arena_reserve_bytes = arena_reserve_bytes()};
+          .arena_reserve_bytes = arena_reserve_bytes(),
+          .runs_ahead = true};
 }
 
 }  // namespace

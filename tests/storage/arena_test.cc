@@ -77,6 +77,18 @@ TEST_CASE("what is given is taken again before anything new, and only some of it
   CHECK(busy.warm + busy.cold == 0);
 }
 
+TEST_CASE("memory that was made ready is taken, kept and given like any other") {
+  Arena arena(kReserve);
+  arena.run_ahead();
+  std::vector<Taken> taken;
+  for (std::uint32_t n = 1; n <= 2000; ++n) taken.push_back(take(arena, n));
+  for (const Taken& one : taken) {
+    CHECK(is_whole(one));
+    arena.give(one.slab);
+  }
+  CHECK(arena.census().taken == 0);
+}
+
 TEST_CASE("threads that take and give never have the same slab") {
   Arena arena(kReserve);
   std::vector<std::thread> threads;

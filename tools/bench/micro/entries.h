@@ -46,7 +46,8 @@ struct KeyText {
 
 // Where all of them lie.
 inline storage::Heap& heap() {
-  static storage::Heap made(storage::Heap::kMostReserveBytes);
+  static storage::Arena arena(std::size_t{16} << 30);
+  static storage::Heap made(arena);
   return made;
 }
 
