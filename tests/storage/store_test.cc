@@ -143,13 +143,16 @@ TEST_CASE("while a lowered limit is not reached yet, writers do not hold the sto
   Rack rack;
   rack.fill(5000);
   rack.limit(rack.store.used_bytes() / 2, Policy::allkeys_random);
-  std::size_t used = rack.store.used_bytes();
+  const std::size_t lowered_at = rack.store.used_bytes();
+  std::size_t used = lowered_at;
   for (int i = 0; i < 50; ++i) {
     rack.set("large:" + std::to_string(i), 0, Deadline::never(), std::string(6000, 'v'));
     REQUIRE(rack.store.make_room(kNow));
-    CHECK(rack.store.used_bytes() < used);
+    // An eviction may free just what was written, to the byte.
+    CHECK(rack.store.used_bytes() <= used);
     used = rack.store.used_bytes();
   }
+  CHECK(used < lowered_at);
 }
 
 TEST_CASE("at its limit the store stays there, whatever is written") {
