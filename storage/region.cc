@@ -94,11 +94,4 @@ void Region::forget(std::size_t offset, std::size_t bytes) {
   [[maybe_unused]] const int ignored = madvise(data_ + offset, bytes, MADV_DONTNEED);
 }
 
-bool Region::give_back(std::size_t budget_bytes) {
-  const std::size_t bytes = std::min(round_up(budget_bytes, kPage), committed_bytes_);
-  committed_bytes_ -= bytes;
-  if (bytes != 0) forget(committed_bytes_, bytes);
-  return committed_bytes_ == 0;
-}
-
 }  // namespace larder::storage

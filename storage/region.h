@@ -40,8 +40,6 @@ class Region {
   void use_large_pages_from(std::size_t offset) { large_from_ = offset; }
   // The pages go back to the system; the addresses stay usable, and read as zero. Whole pages only.
   void forget(std::size_t offset, std::size_t bytes);
-  // Uncommits from the end, at most `budget_bytes` at a time. True: nothing is left.
-  bool give_back(std::size_t budget_bytes);
 
  private:
   char* data_ = nullptr;
