@@ -7,7 +7,7 @@
 //   volatile-ttl  the nearest deadline goes
 //   allkeys-auto  eviction_auto.h   what is worth least goes, by what was learned: the default
 //
-// A victim is the worst of a sample of a shard's keys (Shard::pick_victim): no list to maintain on
+// A victim is the worst of a sample of a shard's keys (Shard::pick_victims): no list to maintain on
 // reads, no pointers in entries. allkeys-auto has a state and is asked by Shard itself; all others
 // are pure functions over an entry, below. Bits that another policy has left are misread until the
 // key is used again: it goes a little too soon or too late, no more.

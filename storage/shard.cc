@@ -347,8 +347,11 @@ std::optional<std::uint32_t> Shard::draw_database() {
     if (there == nullptr) return 0;
     return only_volatile ? there->volatile_count : there->table.size();
   };
-  std::size_t total = only_volatile ? 0 : keys_;
-  for (std::uint32_t db = 0; only_volatile && db < rules_.databases; ++db) total += weight(db);
+  std::size_t total = keys_;
+  if (only_volatile) {
+    total = 0;
+    for (std::uint32_t db = 0; db < rules_.databases; ++db) total += weight(db);
+  }
   if (total == 0) return std::nullopt;
   std::size_t drawn = draw() % total;
   for (std::uint32_t db = 0;; ++db) {

@@ -1,11 +1,10 @@
 #include "server/engine/engine.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
 
 #include "server/engine/families.h"
+#include "server/metrics/process.h"
 #include "server/options.h"
 #include "storage/ensure.h"
 
@@ -16,19 +15,17 @@ namespace {
 // bounded work done under one lock (growth, expiry, eviction) is a small share of the keys.
 constexpr std::size_t kShardsPerLane = 16;
 constexpr std::size_t kFewestShards = 32;
+
 // Addresses for all entries: more than the machine has memory, whatever it is told about itself.
 std::size_t arena_reserve_bytes() {
   constexpr std::size_t kLeast = std::size_t{64} << 30;
-  const long pages = ::sysconf(_SC_PHYS_PAGES);
-  const std::size_t memory = pages > 0 ? static_cast<std::size_t>(pages) * 4096 : 0;
-  return std::max(kLeast, memory * 2);
+  return std::max(kLeast, machine_memory_bytes() * 2);
 }
 
 storage::Store::Settings store_settings(const Options& options, std::size_t lanes,
                                         std::uint64_t seed) {
-  const std::size_t shards = std::min(
-      std::bit_ceil(std::max(kFewestShards, lanes * kShardsPerLane)), storage::kMostShards);
-  return {.shards = shards,
+  return {.shards = std::min(std::bit_ceil(std::max(kFewestShards, lanes * kShardsPerLane)),
+                             storage::kMostShards),
           .databases = static_cast<std::uint32_t>(options.settings.databases),
           .seed = seed,
           .arena_reserve_bytes = arena_reserve_bytes(),
