@@ -157,13 +157,6 @@ void Shard::erase(std::uint32_t db, const Key& key, Entry* entry) {
   if (database.heap.wants_tidying()) untidy_ = &database;
 }
 
-void Shard::changed_in_place(std::uint32_t db, const Key& key, Entry* entry,
-                             std::size_t weight_before) {
-  account(*database(db), static_cast<std::ptrdiff_t>(entry->weight_bytes()) -
-                             static_cast<std::ptrdiff_t>(weight_before));
-  note_change(db, key.bytes);
-}
-
 Entry* Shard::set_deadline(std::uint32_t db, const Key& key, Entry* entry, Deadline deadline,
                            std::int64_t now_ms) {
   Database& database = *this->database(db);

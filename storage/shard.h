@@ -112,10 +112,8 @@ class Shard {
   void erase(std::uint32_t db, const Key& key, Entry* entry);
   // Takes the entry out without destroying it (RENAME).
   Entry* take(std::uint32_t db, const Key& key, Entry* entry);
-  // The value of an entry was changed in place, in the same cell.
+  // The value of an entry was changed where it lies: in its cell, or in the room of its blob.
   void rewritten(std::uint32_t db, const Key& key) { note_change(db, key.bytes); }
-  // An entry's value was changed in place; its weight was `weight_before`.
-  void changed_in_place(std::uint32_t db, const Key& key, Entry* entry, std::size_t weight_before);
   // Where new entries of a database are made.
   Heap& heap(std::uint32_t db) { return database_or_make(db).heap; }
   // Half-empty slabs of the heaps: a few entries of them are moved (all pointers to entries are

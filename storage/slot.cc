@@ -140,7 +140,7 @@ Result<std::size_t> Slot::edit(std::size_t offset, std::string_view bytes, std::
     std::memcpy(blob->data() + offset, bytes.data(), bytes.size());
     blob->resize(size);
     shard_.touch(entry_, now_ms_);
-    shard_.changed_in_place(db_, key_, entry_, entry_->weight_bytes());
+    shard_.rewritten(db_, key_);
     return size;
   }
 
