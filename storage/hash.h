@@ -4,11 +4,11 @@
 // One hash serves everybody, each with its own bits:
 //   bits 63..    the shard (its index is the top bits)
 //   bits 0..31   the bucket within the shard's table, as many low bits as the table has grown to
-//   bits 8..26   the tag kept beside the pointer in the bucket
+//   bits 12..27  the tag kept beside the entry's name in the bucket
 //   bits 0..31   the name under which the timer wheel remembers an entry
-// The tag overlaps the bucket's bits on purpose: from 256 buckets on a bucket can be split by
+// The tag overlaps the bucket's bits on purpose: from 4096 buckets on a bucket can be split by
 // looking at tags alone, without touching an entry; what is left to tell entries of one bucket
-// apart is 27 - log2(buckets) bits.
+// apart is 28 - log2(buckets) bits.
 #pragma once
 
 #define XXH_INLINE_ALL
