@@ -48,6 +48,7 @@ bool Upkeep::tick(Lane& lane) {
       lane.is_behind ? std::clamp(since_us / kLateShare, kSliceUs, kLongestSliceUs) : kSliceUs;
   const bool expires = expire(lane, now_ms, slice_us);
   const bool buries = bury(slice_us);
+  if (lane.index == 0) services_.store.weigh_slack();
   // Last, with what the others have left over: mostly all of it.
   const std::uint64_t spent_us = microseconds_of(ticks_now() - ticks);
   const bool evicts = evict(now_ms, std::max(slice_us, kTickUs - std::min(kTickUs, spent_us)));

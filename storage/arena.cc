@@ -44,15 +44,19 @@ void Arena::ready_next_page() {
     const MutexLock lock(mutex_);
     const std::size_t pages = (fresh_ + kSlabsPerPage - 1) / kSlabsPerPage + 1;
     end = pages * Region::kLargePage;
-    if (end <= ready_bytes_ || !region_.commit(end)) return;
+    if (end > ahead_until_.load(std::memory_order_relaxed)) return;
+    if (end <= ready_bytes_.load(std::memory_order_relaxed) || !region_.commit(end)) return;
   }
-  const std::size_t begin = std::max(ready_bytes_, end - Region::kLargePage);
+  const std::size_t begin =
+      std::max(ready_bytes_.load(std::memory_order_relaxed), end - Region::kLargePage);
   region_.populate(begin, end - begin);
-  ready_bytes_ = end;
+  ready_bytes_.store(end, std::memory_order_relaxed);
 }
 
 std::size_t Arena::fresh_slab() {
   const std::size_t slab = fresh_++;
+  used_slabs_.store(fresh_, std::memory_order_relaxed);
+  faulted_.fetch_add(1, std::memory_order_relaxed);
   ensure(region_.commit(fresh_ * kSlabBytes) && numbers_.commit(fresh_ * sizeof(std::uint32_t)),
          "the store has outgrown the addresses reserved for it");
   const bool begins_page = slab % kSlabsPerPage == 0;
@@ -69,6 +73,8 @@ char* Arena::take(std::uint32_t number) {
   } else if (!cold_.empty()) {
     slab = cold_.back();
     cold_.pop_back();
+    cold_slabs_.store(cold_.size(), std::memory_order_relaxed);
+    faulted_.fetch_add(1, std::memory_order_relaxed);
   } else {
     slab = fresh_slab();
   }
@@ -87,6 +93,19 @@ void Arena::give(char* memory) {
   region_.forget(slab * kSlabBytes, kSlabBytes);
   const MutexLock lock(mutex_);
   cold_.push_back(slab);
+  cold_slabs_.store(cold_.size(), std::memory_order_relaxed);
+}
+
+std::size_t Arena::resident_bytes() const {
+  const std::size_t used = used_slabs_.load(std::memory_order_relaxed) * kSlabBytes;
+  const std::size_t cold = cold_slabs_.load(std::memory_order_relaxed) * kSlabBytes;
+  const std::size_t ready = ready_bytes_.load(std::memory_order_relaxed);
+  std::size_t end = used;
+  if (used > kSmallPagesBytes) {
+    end = (used + Region::kLargePage - 1) / Region::kLargePage * Region::kLargePage;
+  }
+  if (ready > kSmallPagesBytes) end = std::max(end, ready);
+  return end - std::min(end, cold);
 }
 
 Arena::Census Arena::census() {

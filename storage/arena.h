@@ -49,6 +49,8 @@ class Arena {
 
   // Starts the thread that has large pages ready. At most once.
   void run_ahead();
+  // Beyond so many bytes it has none ready: they would lie idle. Any time.
+  void run_ahead_until(std::size_t bytes) { ahead_until_.store(bytes, std::memory_order_relaxed); }
 
   // What the taker of the slab in which `cell` lies calls it; 0: it lies in none. For the taker.
   std::uint32_t number_of(const void* cell) const {
@@ -64,11 +66,16 @@ class Arena {
     std::size_t cold = 0;
   };
   Census census();
+  // What all of it takes from the machine, large pages that were begun or are ready included. Takes
+  // no lock.
+  std::size_t resident_bytes() const;
+  // Goes up with every slab that is taken which had no memory.
+  std::uint64_t slabs_faulted() const { return faulted_.load(std::memory_order_relaxed); }
 
  private:
   // A server with little in it pays for the pages it touches, not for large ones.
   static constexpr std::size_t kSmallPagesBytes = std::size_t{8} << 20;
-  static constexpr std::size_t kWarmSlabs = 64;
+  static constexpr std::size_t kWarmSlabs = 32;
 
   std::uint32_t* numbers() const { return reinterpret_cast<std::uint32_t*>(numbers_.data()); }
   static constexpr std::size_t kSlabsPerPage = Region::kLargePage / kSlabBytes;
@@ -84,9 +91,15 @@ class Arena {
   std::size_t fresh_ GUARDED_BY(mutex_) = 0;  // slabs from here on were never taken
   std::vector<std::size_t> warm_ GUARDED_BY(mutex_);
   std::vector<std::size_t> cold_ GUARDED_BY(mutex_);
+  // For those who ask without the lock.
+  std::atomic<std::size_t> used_slabs_{0};  // fresh_
+  std::atomic<std::size_t> cold_slabs_{0};
+  std::atomic<std::uint64_t> faulted_{0};
+  std::atomic<std::size_t> ahead_until_{SIZE_MAX};
 
-  std::size_t ready_bytes_ = kSmallPagesBytes;  // up to here pages are there; the thread's own
-  std::atomic<std::uint32_t> bell_{0};          // rung when a large page is begun, and at the end
+  // Up to here large pages are there (none at first). Written by the thread alone.
+  std::atomic<std::size_t> ready_bytes_{kSmallPagesBytes};
+  std::atomic<std::uint32_t> bell_{0};  // rung when a large page is begun, and at the end
   std::atomic<bool> is_ending_{false};
   std::thread thread_;
 };

@@ -4,14 +4,15 @@
 #include <new>
 
 #include "storage/ensure.h"
-#include "storage/memory.h"
+#include "storage/page_runs.h"
 #include "storage/reaper.h"
 
 namespace larder::storage {
 
 Blob* Blob::make(std::size_t size_bytes, std::size_t capacity_bytes) {
   ensure(size_bytes <= capacity_bytes, "a blob holds at most its capacity");
-  return new (allocate(sizeof(Blob) + capacity_bytes)) Blob(size_bytes, capacity_bytes);
+  return new (PageRuns::of_process().allocate(sizeof(Blob) + capacity_bytes))
+      Blob(size_bytes, capacity_bytes);
 }
 
 Blob* Blob::copy_of(std::string_view bytes, std::size_t capacity_bytes) {
@@ -35,7 +36,7 @@ void Blob::resize(std::size_t size_bytes) {
 }
 
 std::size_t Blob::weight_bytes() const {
-  return footprint(sizeof(Blob) + capacity_);
+  return PageRuns::run_bytes(sizeof(Blob) + capacity_);
 }
 
 }  // namespace larder::storage

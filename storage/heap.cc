@@ -4,26 +4,14 @@
 #include <cstring>
 
 #include "storage/ensure.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define LARDER_ASAN
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define LARDER_ASAN
-#endif
-#endif
-
-#ifdef LARDER_ASAN
-extern "C" void __asan_poison_memory_region(void const volatile* address, std::size_t size);
-extern "C" void __asan_unpoison_memory_region(void const volatile* address, std::size_t size);
-#endif
+#include "storage/sanitizer.h"
 
 namespace larder::storage {
 namespace {
 
 // What of a free cell the heap itself reads: the mark and the link.
 constexpr std::size_t kLinkOffset = 2;
-[[maybe_unused]] constexpr std::size_t kOwnBytes = 8;
+constexpr std::size_t kOwnBytes = 8;
 
 std::uint16_t link_of(const char* cell) {
   std::uint16_t link = 0;
@@ -31,16 +19,9 @@ std::uint16_t link_of(const char* cell) {
   return link;
 }
 
-// The address sanitizer is told what is free, as malloc would tell it.
-void forbid([[maybe_unused]] void* cell, [[maybe_unused]] std::size_t size_bytes) {
-#ifdef LARDER_ASAN
-  __asan_poison_memory_region(static_cast<char*>(cell) + kOwnBytes, size_bytes - kOwnBytes);
-#endif
-}
-void allow([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t size_bytes) {
-#ifdef LARDER_ASAN
-  __asan_unpoison_memory_region(memory, size_bytes);
-#endif
+// Its first bytes stay ours.
+void forbid(char* cell, std::size_t size_bytes) {
+  forbid_touching(cell + kOwnBytes, size_bytes - kOwnBytes);
 }
 
 }  // namespace
@@ -61,7 +42,7 @@ bool Heap::give_back(std::size_t budget_slabs) {
   for (; slab_count_ != 0 && budget_slabs != 0; --slab_count_) {
     char* start = start_of(slab_count_);
     if (start == nullptr) continue;
-    allow(start, kSlabBytes);
+    allow_touching(start, kSlabBytes);
     arena_.give(start);
     --budget_slabs;
   }
@@ -88,10 +69,11 @@ void* Heap::allocate(std::size_t size_bytes) {
     cell = start_of(number) + from.fresh_unit * kUnitBytes;
     from.fresh_unit = static_cast<std::uint16_t>(from.fresh_unit + units);
   }
-  allow(cell, units * kUnitBytes);
+  allow_touching(cell, units * kUnitBytes);
   ++from.live;
   --size_class.free;
   ++cells_;
+  live_bytes_ += units * kUnitBytes;
   put_on_shelf(number);
   return cell;
 }
@@ -109,6 +91,7 @@ void Heap::release(void* memory, std::size_t size_bytes) {
   to.free_head = static_cast<std::uint16_t>(offset / kUnitBytes + 1);
   --to.live;
   --cells_;
+  live_bytes_ -= units * kUnitBytes;
   SizeClass& size_class = classes_[to.size_class];
   ++size_class.free;
   if (to.live == 0) return close_slab(number);
@@ -152,7 +135,7 @@ void Heap::close_slab(SlabNumber number) {
   --open_slabs_;
   if (leaving_ == number) leaving_ = 0;
   char* start = start_of(number);
-  allow(start, kSlabBytes);
+  allow_touching(start, kSlabBytes);
   start_at(number).store(nullptr, std::memory_order_relaxed);
   arena_.give(start);
   free_numbers_.push_back(number);

@@ -80,6 +80,8 @@ class Heap {
   static constexpr std::size_t cell_bytes(std::size_t size_bytes);
   // Cells in use, slabs that are not empty, and boxes.
   std::size_t cells() const { return cells_; }
+  // Of cells in use: the rest of the slabs is free, or was never used.
+  std::size_t live_bytes() const { return live_bytes_; }
   std::size_t slab_bytes() const { return open_slabs_ * kSlabBytes; }
   std::size_t boxes() const { return boxes_.size() - free_boxes_.size(); }
 
@@ -114,9 +116,9 @@ class Heap {
   static constexpr std::size_t kFewestUnits = 2;
   static constexpr int kShelves = 4;
   static constexpr std::uint8_t kNoShelf = kShelves;  // full, or being emptied
-  // A size is crowded with free cells when it has this share of them, and slabs' worth besides.
+  // A size is crowded with free cells when it has this share of them, and a slab's worth besides.
   static constexpr std::size_t kFreeShare = 16;
-  static constexpr std::size_t kFreeSlabs = 2;
+  static constexpr std::size_t kFreeSlabs = 1;
 
   using SlabNumber = std::uint32_t;  // from 1; 0: none
   static constexpr SlabNumber kMostSlabs = (SlabNumber{1} << (31 - kUnitBits)) - 1;
@@ -166,6 +168,7 @@ class Heap {
   SlabNumber slab_count_ = 0;  // numbers given out so far
   std::size_t open_slabs_ = 0;
   std::size_t cells_ = 0;
+  std::size_t live_bytes_ = 0;
   std::array<SizeClass, kClasses> classes_{};
   std::vector<SlabNumber> free_numbers_;
   std::size_t crowded_ = 0;       // a size class + 1 that wants tidying

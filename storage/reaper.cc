@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "storage/ensure.h"
-#include "storage/memory.h"
+#include "storage/page_runs.h"
 
 namespace larder::storage {
 namespace {
@@ -41,7 +41,8 @@ void Reaper::free(void* memory, std::size_t size_bytes) noexcept {
   // Acquire: the reaper is seen complete.
   Reaper* const reaper = size_bytes < kReapedBytes ? nullptr
                                                    : the_one_.load(std::memory_order_acquire);
-  if (reaper == nullptr || !reaper->take(memory, size_bytes)) release(memory);
+  if (reaper == nullptr || !reaper->take(memory, size_bytes))
+    PageRuns::of_process().release(memory, size_bytes);
 }
 
 bool Reaper::take(void* memory, std::size_t size_bytes) noexcept {
@@ -75,8 +76,7 @@ void Reaper::work() {
   }
 }
 
-// The pages first, from the end, then what is left of the allocation. Its first page holds the
-// heap's own notes.
+// The pages first, from the end, then what is left of the run. Its first page holds the link.
 void Reaper::reap(Dead* dead) {
   const std::size_t size_bytes = dead->size_bytes;
   const auto begin = reinterpret_cast<std::uintptr_t>(dead);
@@ -89,7 +89,7 @@ void Reaper::reap(Dead* dead) {
       madvise(reinterpret_cast<void*>(end), step, MADV_DONTNEED);
     }
   }
-  release(dead);
+  PageRuns::of_process().release(dead, size_bytes);
   waiting_bytes_.fetch_sub(size_bytes, std::memory_order_relaxed);
   waiting_.fetch_sub(1, std::memory_order_relaxed);
   // Release: who sees it counted sees that it waits no more.
@@ -100,7 +100,9 @@ Reaper::Counts Reaper::counts() {
   const Reaper* const reaper = the_one_.load(std::memory_order_acquire);
   if (reaper == nullptr) return {};
   const std::uint64_t freed = reaper->freed_.load(std::memory_order_acquire);
-  return {reaper->waiting_.load(std::memory_order_relaxed), freed};
+  return {.waiting = reaper->waiting_.load(std::memory_order_relaxed),
+          .waiting_bytes = reaper->waiting_bytes_.load(std::memory_order_relaxed),
+          .freed = freed};
 }
 
 void Reaper::reset_counts() {

@@ -39,12 +39,13 @@ class Reaper {
   Reaper(const Reaper&) = delete;
   Reaper& operator=(const Reaper&) = delete;
 
-  // release() of memory that was allocated with so many bytes: by the reaper if it is large and
+  // Of a run of PageRuns that was asked for with so many bytes: by the reaper if it is large and
   // there is one, else at once.
   static void free(void* memory, std::size_t size_bytes) noexcept;
 
   struct Counts {
-    std::size_t waiting = 0;  // allocations
+    std::size_t waiting = 0;  // blobs
+    std::size_t waiting_bytes = 0;
     std::uint64_t freed = 0;  // since the start, or reset_counts()
   };
   static Counts counts();

@@ -187,6 +187,14 @@ std::size_t Shard::size(std::uint32_t db) const {
   return there == nullptr ? 0 : there->table.size();
 }
 
+std::size_t Shard::slab_use_bytes() const {
+  std::size_t sum = 0;
+  for (std::uint32_t db = 0; db < rules_.databases; ++db) {
+    if (const Database* there = database(db)) sum += there->heap.live_bytes();
+  }
+  return sum;
+}
+
 // A name has come up: drop the entries it may mean whose time has come; the earliest deadline of
 // the others is next.
 Deadline Shard::visit_due(std::uint32_t db, Database& database, std::uint32_t name,

@@ -160,6 +160,8 @@ class Shard {
   // Entries, tables and wheels, and what evictions remember, in bytes.
   std::size_t used_bytes() const { return used_bytes_; }
   std::size_t eviction_bytes() const { return auto_bytes_; }
+  // What of used_bytes() lies in slabs of the arena.
+  std::size_t slab_use_bytes() const;
 
   const ShardRules& rules() const { return rules_; }
 

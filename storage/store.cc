@@ -5,6 +5,8 @@
 
 #include "storage/ensure.h"
 #include "storage/eviction_lru.h"
+#include "storage/page_runs.h"
+#include "storage/reaper.h"
 
 namespace larder::storage {
 namespace {
@@ -57,18 +59,37 @@ Store::~Store() = default;
 void Store::set_limit(std::size_t limit_bytes, const EvictionRules& rules) {
   limit_bytes_ = limit_bytes;
   rules_.eviction = rules;
+  arena_.run_ahead_until(limit_bytes == 0 ? SIZE_MAX : limit_bytes);
+  set_room();
   // What a shard has not told yet is not taken for growth later.
   for (auto& cell : cells_) {
     const MutexLock lock(cell->mutex);
-    cell->shard.rules_changed(limit_bytes != 0 && used_bytes() > limit_bytes);
+    cell->shard.rules_changed(!has_room());
     publish_all(*cell);
   }
-  ceiling_bytes_.store(std::max(limit_bytes, used_bytes()), std::memory_order_relaxed);
+  ceiling_bytes_.store(std::max(room_bytes(), used_bytes()), std::memory_order_relaxed);
 }
 
-// To what is used now, or to the limit. Answers where it is.
+void Store::set_room() {
+  const std::size_t counted = slack_bytes() - std::min(slack_bytes(), kFreeSlackBytes);
+  const std::size_t slack = std::min(counted, limit_bytes_ / kSlackShare);
+  room_bytes_.store(limit_bytes_ == 0 ? SIZE_MAX : limit_bytes_ - slack, std::memory_order_relaxed);
+}
+
+void Store::weigh_slack() {
+  weighed_at_slabs_.store(arena_.slabs_faulted(), std::memory_order_relaxed);
+  const std::size_t resident = arena_.resident_bytes();
+  const std::size_t in_use = slab_use_bytes_.load(std::memory_order_relaxed);
+  const std::size_t in_slabs = resident - std::min(resident, in_use);
+  slack_bytes_.store(
+      in_slabs + PageRuns::of_process().warm_bytes() + Reaper::counts().waiting_bytes,
+      std::memory_order_relaxed);
+  set_room();
+}
+
+// To what is used now, or to the room there is. Answers where it is.
 std::size_t Store::lower_ceiling() {
-  const std::size_t wanted = std::max(limit_bytes_, used_bytes());
+  const std::size_t wanted = std::max(room_bytes(), used_bytes());
   std::size_t ceiling = ceiling_bytes_.load(std::memory_order_relaxed);
   while (wanted < ceiling) {
     if (ceiling_bytes_.compare_exchange_weak(ceiling, wanted, std::memory_order_relaxed)) {
@@ -90,7 +111,7 @@ Store::Evicted Store::evict_from(Cell& cell, std::int64_t now_ms, bool may_pass_
   const LongestTimer timer(cell.shard.counters.longest_hold_ticks);
   const std::size_t before = cell.shard.used_bytes();
   Evicted evicted;
-  while (evicted.keys < kKeysPerHold && used_bytes() > limit_bytes_) {
+  while (evicted.keys < kKeysPerHold && !has_room()) {
     const Shard::Evicted step = cell.shard.evict(now_ms, kKeysPerHold - evicted.keys, may_pass_on);
     evicted.passed_on = step.passed_on && evicted.keys == 0;
     if (step.keys == 0) break;
@@ -129,13 +150,17 @@ std::int64_t Store::idle_seconds(std::uint32_t bits, std::int64_t now_ms) const 
 
 bool Store::evict_for_command(std::int64_t now_ms) {
   if (rules_.eviction.policy == Policy::noeviction) return false;
+  if (arena_.slabs_faulted() >=
+      weighed_at_slabs_.load(std::memory_order_relaxed) + kSlabsUnweighed) {
+    weigh_slack();
+  }
   const std::size_t ceiling = lower_ceiling();
   const std::size_t overdraft = limit_bytes_ / kOverdraftShare;
   Evicted sum;
   std::size_t fruitless = 0;
   for (;;) {
     const std::size_t used = used_bytes();
-    if (used <= limit_bytes_) break;
+    if (used <= room_bytes()) break;
     const bool did_its_part = sum.keys >= kBacklogKeys || sum.bytes >= kBacklogBytes;
     if (did_its_part && used <= ceiling) break;
     if (sum.keys >= kGrowthKeys && used <= ceiling + overdraft) break;
@@ -143,7 +168,7 @@ bool Store::evict_for_command(std::int64_t now_ms) {
     sum.keys += evicted.keys;
     sum.bytes += evicted.bytes;
     fruitless = evicted.keys != 0 ? 0 : fruitless + 1;
-    if (fruitless == cells_.size()) return used_bytes() <= limit_bytes_;
+    if (fruitless == cells_.size()) return has_room();
   }
   lower_ceiling();
   return true;
@@ -152,15 +177,15 @@ bool Store::evict_for_command(std::int64_t now_ms) {
 Store::Limit Store::evict_some(std::int64_t now_ms) {
   if (limit_bytes_ == 0) return Limit::kept;
   const std::size_t ceiling = lower_ceiling();
-  if (ceiling == limit_bytes_ && used_bytes() <= limit_bytes_) return Limit::kept;
+  if (ceiling <= room_bytes() && has_room()) return Limit::kept;
   if (rules_.eviction.policy == Policy::noeviction) return Limit::out_of_reach;
   std::size_t fruitless = 0;
-  while (used_bytes() > limit_bytes_ && fruitless < cells_.size()) {
+  while (!has_room() && fruitless < cells_.size()) {
     if (evict_from_next_shard(now_ms).keys != 0) break;
     ++fruitless;
   }
   lower_ceiling();
-  if (used_bytes() <= limit_bytes_) return Limit::kept;
+  if (has_room()) return Limit::kept;
   return fruitless == cells_.size() ? Limit::out_of_reach : Limit::behind;
 }
 

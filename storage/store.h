@@ -8,10 +8,22 @@
 //
 //   used    |------------------------------------|      writes go on, as in Redis
 //   ceiling |---------------------------------|         growth above it is evicted by commands
-//   limit   |--------------|                            the way down is upkeep's: evict_some()
+//   room    |--------------|                            the way down is upkeep's: evict_some()
+//   limit   |---------------------|
 //
-// The ceiling follows `used` down and never rises, so writers cannot hold the store up. Evicting
-// all of it at once (2.5 M keys took 6.5 s) would stop the loop that happens to come first.
+// The ceiling follows `used` down and never rises above the room, so writers cannot hold the store
+// up. Evicting all of it at once (2.5 M keys took 6.5 s) would stop the loop that happens to come
+// first.
+//
+// The limit is about memory that the process takes, and `used` is what keys and tables need of it.
+// Between them is slack: free cells in slabs, slabs and large pages kept ready, blobs that wait to
+// be freed, databases that wait to be buried. It is weighed at every tick of upkeep and when slabs
+// have been taken, and the room for keys is the limit less the slack. Evicting a key makes room at
+// once by this account, and slack of its cell; so where sizes change the store goes on until slabs
+// have become empty, which tidying (heap.h) sees to: about a sixteenth of all cells stays free.
+// Slack beyond a share of the limit is not counted: it is passing, or the limit is too small to be
+// kept. Nor is what the process takes without data, and the first few megabytes of slack with it: a
+// limit is promised but for 12 MB.
 //
 // The longest hold of a shard's lock is kept, as a metric. Timed is what may take long: several
 // shards at once, steps of upkeep and of scans, flushes and swaps, and strings of kPinnedBytes or
@@ -33,6 +45,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "storage/clock.h"
@@ -53,8 +66,9 @@ struct alignas(64) Cell {
   explicit Cell(const ShardRules& rules) : shard(rules) {}
   Mutex mutex;
   Shard shard;
-  std::size_t published_bytes = 0;  // what the store's total knows of this shard's memory; guarded
-                                    // by mutex
+  // What the store's totals know of this shard's memory; guarded by mutex.
+  std::size_t published_bytes = 0;
+  std::size_t published_slab_use = 0;
 };
 
 // Which shards a caller holds for the length of a call.
@@ -118,10 +132,13 @@ class Store {
   // Before a command that may grow: evicts at least what was added since the last one did, and a
   // little of what the limit was lowered by; the rest is for evict_some(). False: the store is
   // above its limit and no key may go. No shard may be held by the caller.
-  bool make_room(std::int64_t now_ms) {
-    if (limit_bytes_ == 0 || used_bytes() <= limit_bytes_) return true;
-    return evict_for_command(now_ms);
-  }
+  bool make_room(std::int64_t now_ms) { return has_room() || evict_for_command(now_ms); }
+  bool has_room() const { return used_bytes() <= room_bytes(); }
+  // How much used_bytes() may be now, and what of the limit it leaves to slack. No limit: all.
+  std::size_t room_bytes() const { return room_bytes_.load(std::memory_order_relaxed); }
+  std::size_t slack_bytes() const { return slack_bytes_.load(std::memory_order_relaxed); }
+  // Weighs the slack, and sets the room by it. For upkeep; evictions do so too.
+  void weigh_slack();
   // A small step towards the limit, for upkeep. No shard may be held by the caller.
   enum class Limit : std::uint8_t { kept, behind, out_of_reach };
   Limit evict_some(std::int64_t now_ms);
@@ -211,7 +228,13 @@ class Store {
   static constexpr std::size_t kGrowthKeys = 128;
   // What commands have added beyond this share of the limit is evicted by them, however long it
   // takes: rather a slow write than a process that the kernel kills.
-  static constexpr std::size_t kOverdraftShare = 16;
+  static constexpr std::size_t kOverdraftShare = 64;
+  // Slabs that are taken before the slack is weighed again: half a percent of a limit of 64 MB.
+  static constexpr std::uint64_t kSlabsUnweighed = 8;
+  // Slack that is not counted: with it the process still takes less than 12 MB beside its data.
+  static constexpr std::size_t kFreeSlackBytes = std::size_t{4} << 20;
+  // What of the limit slack may take: a quarter.
+  static constexpr std::size_t kSlackShare = 4;
   // Small shards in turn that may decline to evict, each for having nothing dear.
   static constexpr std::size_t kMostPassedOn = 8;
 
@@ -226,7 +249,11 @@ class Store {
     cell.published_bytes = cell.shard.used_bytes();
     // Relaxed: a sum, no other memory hangs on it.
     used_bytes_.fetch_add(grown, std::memory_order_relaxed);
+    const std::size_t slab_use = cell.shard.slab_use_bytes();
+    slab_use_bytes_.fetch_add(slab_use - std::exchange(cell.published_slab_use, slab_use),
+                              std::memory_order_relaxed);
   }
+  void set_room();
   Cell& next_to_evict();
   Evicted evict_from(Cell& cell, std::int64_t now_ms, bool may_pass_on);
   Evicted evict_from_next_shard(std::int64_t now_ms);
@@ -240,7 +267,12 @@ class Store {
   int shard_shift_;
   std::vector<std::unique_ptr<Cell>> cells_;
   std::size_t limit_bytes_ = 0;
-  // What the store may take while it is on its way down to a lowered limit: it only ever falls.
+  std::atomic<std::size_t> slack_bytes_{0};
+  std::atomic<std::size_t> room_bytes_{SIZE_MAX};
+  std::atomic<std::uint64_t> weighed_at_slabs_{0};
+  // Of all shards together, as published.
+  std::atomic<std::size_t> slab_use_bytes_{0};
+  // What the store may take while it is on its way down to a lowered limit.
   // Relaxed, as used_bytes_: a reader that is behind evicts a key less or more.
   std::atomic<std::size_t> ceiling_bytes_{0};
   std::atomic<std::uint64_t> chance_;

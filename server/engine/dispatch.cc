@@ -152,10 +152,9 @@ bool Dispatcher::is_not_busy(Asked& asked) {
 // slow.
 bool Dispatcher::is_usual(const Asked& asked) const {
   const Client& client = asked.client;
-  const storage::Store& store = services_.store;
   return asked.prepared.fits && client.authenticated && !asked.is_queueing() &&
          !services_.scripts.is_running() && asked.now_ms() >= services_.pause.until_ms() &&
-         (store.limit_bytes() == 0 || store.used_bytes() <= store.limit_bytes());
+         services_.store.has_room();
 }
 
 Next Dispatcher::execute(Lane& lane, Client& client, Words words, const Prepared& prepared,

@@ -164,8 +164,10 @@ void memory(const Services& services, Page& page) {
   page.line("used_memory_dataset:{}", store.entry_bytes);
   page.line("used_memory_dataset_perc:{:.2f}%", 100 * ratio(store.entry_bytes, used - startup));
   page.line("allocator_allocated:{}", used);
-  page.line("allocator_active:{}", resident);
+  page.line("allocator_active:{}", used + services.store.slack_bytes());
   page.line("allocator_resident:{}", resident);
+  page.line("allocator_frag_ratio:{:.2f}", ratio(used + services.store.slack_bytes(), used));
+  page.line("allocator_frag_bytes:{}", services.store.slack_bytes());
   page.amount("total_system_memory", machine_memory_bytes());
   scripts_memory(services, page);
   page.amount("maxmemory", services.store.limit_bytes());

@@ -115,3 +115,22 @@ TEST_CASE("threads that take and give never have the same slab") {
   for (const int spoilt_slabs : spoilt) CHECK(spoilt_slabs == 0);
   CHECK(arena.census().taken == 0);
 }
+
+TEST_CASE("what the arena takes is its slabs with pages, and all of a large page that was begun") {
+  constexpr std::size_t kMega = std::size_t{1} << 20;
+  Arena arena(kReserve);
+  std::vector<char*> slabs;
+  for (std::uint32_t n = 1; n <= 100; ++n) slabs.push_back(arena.take(n));
+  CHECK(arena.resident_bytes() == 100 * Arena::kSlabBytes);
+  CHECK(arena.slabs_faulted() == 100);
+  while (slabs.size() * Arena::kSlabBytes <= 8 * kMega) slabs.push_back(arena.take(1));
+  CHECK(arena.resident_bytes() == 10 * kMega);
+  for (char* slab : slabs) arena.give(slab);
+  // A few keep their pages for the next; the rest of the large page stays, too.
+  CHECK(arena.resident_bytes() ==
+        arena.census().warm * Arena::kSlabBytes + 2 * kMega - Arena::kSlabBytes);
+  const std::uint64_t before = arena.slabs_faulted();
+  const std::size_t warm = arena.census().warm;
+  for (std::size_t i = 0; i <= warm; ++i) arena.take(1);
+  CHECK(arena.slabs_faulted() == before + 1);
+}

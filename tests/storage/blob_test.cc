@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "storage/memory.h"
+#include "storage/page_runs.h"
 
 using namespace larder::storage;
 
@@ -12,7 +12,7 @@ TEST_CASE("a blob holds bytes, has room behind them, and weighs both") {
   Blob* blob = Blob::copy_of("oolong", 32);
   CHECK(blob->bytes() == "oolong");
   CHECK(blob->capacity() == 32);
-  CHECK(blob->weight_bytes() == footprint(sizeof(Blob) + 32));
+  CHECK(blob->weight_bytes() == PageRuns::run_bytes(sizeof(Blob) + 32));
   blob->resize(3);
   CHECK(blob->bytes() == "ool");
   blob->drop();

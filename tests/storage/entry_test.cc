@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "storage/memory.h"
+#include "storage/page_runs.h"
 #include "tests/storage/entries.h"
 
 using namespace larder::storage;
@@ -67,7 +67,7 @@ TEST_CASE("an integer and a blob take eight bytes and no length") {
     REQUIRE(large->blob()->bytes() == "steam");
     REQUIRE(large->key() == key);
     REQUIRE(large->weight_bytes() ==
-            Heap::cell_bytes(large->size_bytes()) + footprint(sizeof(Blob) + 100));
+            Heap::cell_bytes(large->size_bytes()) + PageRuns::run_bytes(sizeof(Blob) + 100));
   }
 }
 

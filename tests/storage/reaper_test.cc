@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "storage/blob.h"
-#include "storage/memory.h"
+#include "storage/page_runs.h"
 
 using namespace larder::storage;
 
@@ -17,7 +17,7 @@ namespace {
 
 // Touched, so that there are pages to give back.
 void free_one(std::size_t size_bytes) {
-  void* memory = allocate(size_bytes);
+  void* memory = PageRuns::of_process().allocate(size_bytes);
   std::memset(memory, 7, size_bytes);
   Reaper::free(memory, size_bytes);
 }

@@ -173,6 +173,73 @@ TEST_CASE("at its limit the store stays there, whatever is written") {
   }
 }
 
+TEST_CASE(
+    "what was taken for keys that are gone leaves less room for others, until it is given back") {
+  constexpr std::size_t kLimit = std::size_t{64} << 20;
+  Rack rack;
+  rack.limit(kLimit, Policy::allkeys_lru);
+  rack.store.weigh_slack();
+  CHECK(rack.store.room_bytes() == kLimit);
+  // 24 MB, of which every ninth key stays: less than tidying lets lie about goes.
+  for (int i = 0; i < 12'000; ++i)
+    rack.set("k" + std::to_string(i), 0, Deadline::never(), std::string(2000, 'v'));
+  const std::size_t full = rack.store.used_bytes();
+  rack.store.weigh_slack();
+  const std::size_t before = rack.store.slack_bytes();
+  CHECK(full + before > std::size_t{24} << 20);
+  for (int i = 0; i < 12'000; ++i) {
+    if (i % 20 == 0) rack.erase("k" + std::to_string(i));
+  }
+  rack.store.weigh_slack();
+  CHECK(rack.store.slack_bytes() > before + (full - rack.store.used_bytes()) / 2);
+  CHECK(rack.store.room_bytes() <= kLimit);
+  rack.store.flush_all();
+  while (rack.store.bury(1000)) {
+  }
+  rack.store.weigh_slack();
+  CHECK(rack.store.slack_bytes() < std::size_t{4} << 20);
+  CHECK(rack.store.room_bytes() == kLimit);
+}
+
+TEST_CASE("slack is never more of the limit than its share: the rest is for keys") {
+  constexpr std::size_t kLimit = std::size_t{6} << 20;
+  Rack rack;
+  for (int i = 0; i < 12'000; ++i)
+    rack.set("k" + std::to_string(i), 0, Deadline::never(), std::string(2000, 'v'));
+  rack.store.flush_all();  // what is not buried yet lies in slabs
+  rack.limit(kLimit, Policy::allkeys_lru);
+  rack.store.weigh_slack();
+  CHECK(rack.store.slack_bytes() > std::size_t{20} << 20);
+  CHECK(rack.store.room_bytes() == kLimit - kLimit / 4);
+}
+
+// What the process takes is what is used and the slack. Weighed anew, as upkeep would, to see what
+// the store itself thinks between two ticks.
+TEST_CASE("the limit holds for all memory that is taken while the sizes of values change") {
+  constexpr std::size_t kLimit = std::size_t{32} << 20;
+  constexpr std::size_t kFree = std::size_t{4} << 20;
+  for (const Policy policy : {Policy::allkeys_auto, Policy::allkeys_lru}) {
+    CAPTURE(policy_name(policy));
+    Rack rack;
+    rack.limit(kLimit, policy);
+    int number = 0;
+    for (const std::size_t size : {100, 2000, 300}) {
+      CAPTURE(size);
+      for (std::size_t written = 0; written < 3 * kLimit; ++number) {
+        const std::size_t bytes = number % 100 == 0 ? 100'000 : size;
+        REQUIRE(rack.store.make_room(kNow));
+        rack.set("key:" + std::to_string(number), 0, Deadline::never(), std::string(bytes, 'v'));
+        written += bytes;
+        if (number % 1000 != 0) continue;
+        rack.store.weigh_slack();
+        REQUIRE(rack.store.used_bytes() + rack.store.slack_bytes() <= kLimit + kLimit / 20 + kFree);
+      }
+      CHECK(rack.store.statistics().entry_bytes > kLimit * 8 / 10);
+    }
+    CHECK(rack.evicted() > 0);
+  }
+}
+
 TEST_CASE("one write that is far larger than the keys it drives out is paid for in steps") {
   Rack rack;
   rack.fill(20'000);

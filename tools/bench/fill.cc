@@ -29,6 +29,8 @@ struct Work {
   bool scatter = false;
   std::size_t value_bytes = 32;
   std::string value;
+  std::uint64_t large_every = 0;  // 0: none
+  std::size_t large_bytes = 100'000;
   std::int64_t ttl_s = 0;
   std::int64_t expire_at_ms = 0;
   bool every_second = false;
@@ -78,7 +80,10 @@ class Fill {
   }
 
  private:
-  std::size_t longest() const { return std::max<std::size_t>(64, 2 * work_.value_bytes); }
+  std::size_t longest() const {
+    const std::size_t large = work_.large_every == 0 ? 0 : work_.large_bytes;
+    return std::max<std::size_t>({64, 2 * work_.value_bytes, large});
+  }
 
   void add_key(std::uint64_t n) {
     const std::uint64_t number = work_.scatter ? scattered(n) : n;
@@ -113,7 +118,9 @@ class Fill {
   std::string_view value_of(std::uint64_t n) const {
     if (!work_.value.empty()) return work_.value;
     const bool doubles = work_.twice_every_second && is_chosen(n);
-    const std::size_t size_bytes = work_.value_bytes * (doubles ? 2 : 1);
+    const bool is_large = work_.large_every != 0 && mix(~n) % work_.large_every == 0;
+    const std::size_t size_bytes = is_large ? work_.large_bytes
+                                            : work_.value_bytes * (doubles ? 2 : 1);
     return std::string_view(letters_).substr(mix(n) % (letters_.size() - size_bytes + 1),
                                              size_bytes);
   }
@@ -155,6 +162,8 @@ int main(int argc, char** argv) {
   app.add_flag("--scatter", work.scatter, "16 digits that look like chance instead of counting");
   app.add_option("--value-bytes", work.value_bytes)->capture_default_str();
   app.add_option("--value", work.value, "this value for all");
+  app.add_option("--large-every", work.large_every, "one of so many, at random, is large");
+  app.add_option("--large-bytes", work.large_bytes, "its value")->capture_default_str();
   app.add_option("--ttl", work.ttl_s, "EX seconds");
   app.add_option("--expire-at-ms", work.expire_at_ms, "PXAT, spread over a second");
   app.add_flag("--every-second", work.every_second, "only keys that a coin picks");
