@@ -98,7 +98,9 @@ void Arena::give(char* memory) {
 
 std::size_t Arena::resident_bytes() const {
   const std::size_t used = used_slabs_.load(std::memory_order_relaxed) * kSlabBytes;
-  const std::size_t cold = cold_slabs_.load(std::memory_order_relaxed) * kSlabBytes;
+  const std::size_t cold = (cold_slabs_.load(std::memory_order_relaxed) +
+                            forgotten_slabs_.load(std::memory_order_relaxed)) *
+                           kSlabBytes;
   const std::size_t ready = ready_bytes_.load(std::memory_order_relaxed);
   std::size_t end = used;
   if (used > kSmallPagesBytes) {
@@ -106,6 +108,11 @@ std::size_t Arena::resident_bytes() const {
   }
   if (ready > kSmallPagesBytes) end = std::max(end, ready);
   return end - std::min(end, cold);
+}
+
+void Arena::forget(char* slab) {
+  region_.forget(static_cast<std::size_t>(slab - region_.data()), kSlabBytes);
+  forgotten_slabs_.fetch_add(1, std::memory_order_relaxed);
 }
 
 Arena::Census Arena::census() {

@@ -46,6 +46,10 @@ class Arena {
   // it.
   char* take(std::uint32_t number);
   void give(char* slab);
+  // The slab stays its taker's, who finds zeros in it; its pages go back to the system until it is
+  // recalled, by who will use it again or give it.
+  void forget(char* slab);
+  void recall() { forgotten_slabs_.fetch_sub(1, std::memory_order_relaxed); }
 
   // Starts the thread that has large pages ready. At most once.
   void run_ahead();
@@ -94,6 +98,7 @@ class Arena {
   // For those who ask without the lock.
   std::atomic<std::size_t> used_slabs_{0};  // fresh_
   std::atomic<std::size_t> cold_slabs_{0};
+  std::atomic<std::size_t> forgotten_slabs_{0};
   std::atomic<std::uint64_t> faulted_{0};
   std::atomic<std::size_t> ahead_until_{SIZE_MAX};
 

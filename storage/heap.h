@@ -24,7 +24,7 @@
 // Must hold: the first byte of a cell in use is never kFreeMark (an entry's type sees to it).
 // Cost: allocate and release are a few loads and stores; a cell is moved less than once for each
 // cell that is freed.
-// Thread: whoever holds the shard. prefetch() may be called by anyone.
+// Thread: whoever holds the shard. Finder::prefetch() may be called by anyone.
 #pragma once
 
 #include <array>
@@ -52,6 +52,8 @@ class Heap {
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;
 
+  Arena& arena() const { return arena_; }
+
   // Never null. 8-byte aligned; not initialised.
   void* allocate(std::size_t size_bytes);
   void release(void* cell, std::size_t size_bytes);
@@ -63,18 +65,35 @@ class Heap {
     const std::size_t unit = reinterpret_cast<std::uintptr_t>(cell) % kSlabBytes / kUnitBytes;
     return number << kUnitBits | static_cast<Ref>(unit);
   }
-  void* at(Ref ref) const {
-    if ((ref & kBoxed) != 0) [[unlikely]]
-      return boxes_[ref & ~kBoxed];
-    return start_of(ref >> kUnitBits) + (ref & kUnitMask) * kUnitBytes;
-  }
-  void prefetch(Ref ref) const {
-    if ((ref & kBoxed) != 0) return;
-    const auto start = reinterpret_cast<std::uintptr_t>(start_of(ref >> kUnitBits));
-    const std::uintptr_t cell = start + (ref & kUnitMask) * kUnitBytes;
-    __builtin_prefetch(reinterpret_cast<const char*>(cell));
-    __builtin_prefetch(reinterpret_cast<const char*>(cell + kLikelyBytes - 1));
-  }
+  void* at(Ref ref) const { return Finder(*this).at(ref); }
+  // From names to cells. Kept by who looks for many of them beside what else it reads, so that it
+  // need not look at the heap itself for that.
+  class Finder {
+   public:
+    explicit Finder(const Heap& heap) : heap_(heap), starts_(heap.starts_.data()) {}
+    const Heap& heap() const { return heap_; }
+    void* at(Ref ref) const {
+      if ((ref & kBoxed) != 0) [[unlikely]]
+        return heap_.boxes_[ref & ~kBoxed];
+      return start_of(ref >> kUnitBits) + (ref & kUnitMask) * kUnitBytes;
+    }
+    // Any thread.
+    void prefetch(Ref ref) const {
+      if ((ref & kBoxed) != 0) return;
+      const auto start = reinterpret_cast<std::uintptr_t>(start_of(ref >> kUnitBits));
+      const std::uintptr_t cell = start + (ref & kUnitMask) * kUnitBytes;
+      __builtin_prefetch(reinterpret_cast<const char*>(cell));
+      __builtin_prefetch(reinterpret_cast<const char*>(cell + kLikelyBytes - 1));
+    }
+
+   private:
+    char* start_of(std::uint32_t number) const {
+      return start_at(starts_, number).load(std::memory_order_relaxed);
+    }
+
+    const Heap& heap_;
+    char* starts_;  // of the region, which never moves
+  };
 
   // What a request of that size takes, in bytes.
   static constexpr std::size_t cell_bytes(std::size_t size_bytes);
@@ -143,8 +162,11 @@ class Heap {
 
   Slab& slab(SlabNumber number) const { return reinterpret_cast<Slab*>(slabs_.data())[number - 1]; }
   // Who prefetches reads it while the holder may be writing it: an address to fetch, or null.
+  static std::atomic_ref<char*> start_at(char* starts, SlabNumber number) {
+    return std::atomic_ref<char*>(reinterpret_cast<char**>(starts)[number]);
+  }
   std::atomic_ref<char*> start_at(SlabNumber number) const {
-    return std::atomic_ref<char*>(reinterpret_cast<char**>(starts_.data())[number]);
+    return start_at(starts_.data(), number);
   }
   char* start_of(SlabNumber number) const {
     return start_at(number).load(std::memory_order_relaxed);

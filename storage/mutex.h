@@ -5,10 +5,16 @@
 // mutex 2). A holder of a shard is gone after some tens of nanoseconds, so a contender spins
 // briefly before it asks the kernel to sleep. std::mutex does the same in 40 bytes behind two
 // calls; a shard's lock should share the cache line of what it guards.
+//
+// Where one thread serves everything there is nobody to lock out, and the two locked instructions
+// of a visit, each of which waits for all loads before it, are a good part of what a GET costs:
+// such a thread says so (serve_one_thread), and then a lock is a mark.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+
+#include "storage/ensure.h"
 
 #if defined(__clang__)
 #define LARDER_ANNOTATION(x) __attribute__((x))
@@ -32,7 +38,11 @@ class CAPABILITY("mutex") Mutex {
   Mutex(const Mutex&) = delete;
   Mutex& operator=(const Mutex&) = delete;
 
+  // Whoever locks it from here on is one thread. Before it is locked for the first time.
+  void serve_one_thread() { is_shared_ = false; }
+
   void lock() ACQUIRE() {
+    if (!is_shared_) return mark(1);
     std::uint32_t free = 0;
     // Acquire: what the last holder wrote is seen by this one.
     if (!word_.compare_exchange_strong(free, 1, std::memory_order_acquire,
@@ -41,20 +51,30 @@ class CAPABILITY("mutex") Mutex {
     }
   }
   bool try_lock() TRY_ACQUIRE(true) {
+    if (!is_shared_) {
+      mark(1);
+      return true;
+    }
     std::uint32_t free = 0;
     return word_.compare_exchange_strong(free, 1, std::memory_order_acquire,
                                          std::memory_order_relaxed);
   }
   void unlock() RELEASE() {
+    if (!is_shared_) return mark(0);
     // Release: what this holder wrote is seen by the next one.
     if (word_.exchange(0, std::memory_order_release) == 2) wake_one();
   }
 
  private:
+  void mark(std::uint32_t held) NO_THREAD_SAFETY_ANALYSIS {
+    ensure_hot(word_.load(std::memory_order_relaxed) != held, "one thread locks what is free");
+    word_.store(held, std::memory_order_relaxed);
+  }
   void lock_contended() NO_THREAD_SAFETY_ANALYSIS;  // takes *this by its word, not by lock()
   void wake_one();
 
   std::atomic<std::uint32_t> word_{0};
+  bool is_shared_ = true;
 };
 
 class SCOPED_CAPABILITY MutexLock {

@@ -52,7 +52,7 @@ Shard::Database& Shard::database_or_make(std::uint32_t db) {
   if (Database* there = database(db)) return *there;
   auto* made = new Database(rules_);
   // Release: who prefetches without the shard finds the table complete.
-  databases_[db].store(made, std::memory_order_release);
+  place(db).store(made, std::memory_order_release);
   account(*made, 0);
   return *made;
 }
@@ -190,7 +190,9 @@ std::size_t Shard::size(std::uint32_t db) const {
 std::size_t Shard::slab_use_bytes() const {
   std::size_t sum = 0;
   for (std::uint32_t db = 0; db < rules_.databases; ++db) {
-    if (const Database* there = database(db)) sum += there->heap.live_bytes();
+    if (const Database* there = database(db)) {
+      sum += there->heap.live_bytes() + there->table.slab_bytes();
+    }
   }
   return sum;
 }
@@ -434,7 +436,7 @@ std::unique_ptr<Shard::Database> Shard::take_database(std::uint32_t db) {
     for (WatchFlag* flag : flags) flag->raise();
   });
   counters.changes += there->table.size();
-  databases_[db].store(nullptr, std::memory_order_release);
+  place(db).store(nullptr, std::memory_order_release);
   used_bytes_ -= there->own_bytes + there->entry_bytes;
   keys_ -= there->table.size();
   if (keys_ == 0) auto_.forget();
@@ -455,8 +457,8 @@ void Shard::swap_databases(std::uint32_t a, std::uint32_t b) {
       for (WatchFlag* flag : flags) flag->raise();
     });
   }
-  databases_[a].store(was_b, std::memory_order_release);
-  databases_[b].store(was_a, std::memory_order_release);
+  place(a).store(was_b, std::memory_order_release);
+  place(b).store(was_a, std::memory_order_release);
 }
 
 }  // namespace larder::storage

@@ -48,12 +48,20 @@ struct ShardCounters {
 
 class Shard {
  public:
+  struct Database;
+
   // First, and used_bytes_ with them: what a visit writes shares the line of the shard's lock
   // (Cell), so that a loop takes over one line from the loop that came before, not three.
   ShardCounters counters;
 
  private:
   std::size_t used_bytes_ = 0;
+  // On the next line, what a visit only reads.
+  const ShardRules& rules_;
+  std::atomic<Database*> first_database_{nullptr};       // owned; made at the first key
+  std::unique_ptr<std::atomic<Database*>[]> databases_;  // the others, by number
+  std::size_t keys_ = 0;                                 // of all databases
+  AutoShard auto_;
 
  public:
   struct Database {
@@ -148,9 +156,7 @@ class Shard {
   std::size_t drop_expired(std::int64_t now_ms, std::size_t budget);
 
   std::size_t size(std::uint32_t db) const;
-  Database* database(std::uint32_t db) const {
-    return databases_[db].load(std::memory_order_acquire);
-  }
+  Database* database(std::uint32_t db) const { return place(db).load(std::memory_order_acquire); }
   // Takes a whole database out (FLUSH). Null when there is nothing, or so little that it was erased
   // where it lay. Every loop is held off.
   std::unique_ptr<Database> take_database(std::uint32_t db);
@@ -166,6 +172,13 @@ class Shard {
   const ShardRules& rules() const { return rules_; }
 
  private:
+  // Nearly everybody uses the first database: it is found without a further line.
+  const std::atomic<Database*>& place(std::uint32_t db) const {
+    return db == 0 ? first_database_ : databases_[db];
+  }
+  std::atomic<Database*>& place(std::uint32_t db) {
+    return db == 0 ? first_database_ : databases_[db];
+  }
   Database& database_or_make(std::uint32_t db);
   void expire(std::uint32_t db, const Key& key, Entry* entry);
   void empty(std::uint32_t db, Database& database);
@@ -201,10 +214,6 @@ class Shard {
     return chance_ ^= chance_ << 17;
   }
 
-  const ShardRules& rules_;
-  std::unique_ptr<std::atomic<Database*>[]> databases_;  // owned; made at the first key
-  std::size_t keys_ = 0;                                 // of all databases
-  AutoShard auto_;
   std::size_t auto_bytes_ = 0;                   // as last accounted
   std::array<std::uint64_t, 2> next_samples_{};  // where they will begin, drawn ahead
   std::uint64_t chance_;                         // xorshift: only ever picks samples

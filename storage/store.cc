@@ -51,6 +51,7 @@ Store::Store(const Settings& settings)
   cells_.reserve(settings.shards);
   for (std::size_t i = 0; i < settings.shards; ++i) {
     cells_.push_back(std::make_unique<Cell>(rules_));
+    if (!settings.is_shared) cells_.back()->mutex.serve_one_thread();
   }
 }
 
@@ -329,7 +330,8 @@ bool Store::bury_some(Shard::Database& grave, std::size_t& budget) {
   }
   while (budget != 0) {
     budget -= std::min(budget, kBucketsWorth);
-    if (grave.heap.give_back(kSlabsGivenBack)) return true;
+    const bool has_heap = !grave.heap.give_back(kSlabsGivenBack);
+    if (!has_heap && grave.table.give_back(kSlabsGivenBack)) return true;
   }
   return false;
 }

@@ -107,6 +107,7 @@ class Store {
     std::size_t table_reserve_bytes = std::size_t{64} << 20;
     // And for the entries of all databases.
     std::size_t arena_reserve_bytes = std::size_t{64} << 30;
+    bool is_shared = true;    // false: one thread visits it, and never another one
     bool runs_ahead = false;  // a thread has memory ready before it is needed (Arena::run_ahead)
   };
 

@@ -1,5 +1,7 @@
 #include "storage/table.h"
 
+#include <algorithm>
+
 #include "storage/ensure.h"
 #include "storage/hash.h"
 
@@ -12,6 +14,10 @@ constexpr std::size_t kShrinkBelowTenths = 26;
 constexpr std::uint64_t kFewestBuckets = 8;
 // Overflow buckets for each bucket that a table may have: when it may not grow, chains do.
 constexpr std::size_t kOverflowShare = 8;
+// Of the overflow buckets of a table that shrinks, so many may lie free among those in use.
+constexpr std::uint32_t kFreeShare = 4;
+constexpr std::uint32_t kFreeLinks = 64;
+constexpr std::size_t kLinksPerWord = 64;
 
 std::uint64_t reverse_bits(std::uint64_t v) {
   v = ((v >> 1) & 0x5555555555555555ull) | ((v & 0x5555555555555555ull) << 1);
@@ -22,16 +28,16 @@ std::uint64_t reverse_bits(std::uint64_t v) {
 
 }  // namespace
 
-Table::Table(const Heap& heap, std::size_t reserve_bytes, std::uint64_t seed)
-    : heap_(heap),
-      buckets_(reserve_bytes),
+Table::Table(const Heap& heap, std::size_t most_bytes, std::uint64_t seed)
+    : entries_(heap),
       bucket_count_(kFewestBuckets),
       mask_(kFewestBuckets - 1),
+      buckets_(heap.arena(), most_bytes),
       seed_(seed),
-      overflow_(reserve_bytes * kOverflowShare) {
-  // Fresh pages are zero, which is what empty buckets are.
-  ensure(buckets_.commit(kFewestBuckets * sizeof(Bucket)),
-         "a table needs room for its first buckets");
+      overflow_(heap.arena(), most_bytes * kOverflowShare) {
+  static_assert(sizeof(Bucket) == Lines::kLineBytes);
+  // Fresh lines are zero, which is what empty buckets are.
+  ensure(buckets_.reach(kFewestBuckets), "a table needs room for its first buckets");
 }
 
 Entry* Table::find_behind(const Bucket& first, std::uint16_t tag, std::string_view key) const {
@@ -42,7 +48,7 @@ Entry* Table::find_behind(const Bucket& first, std::uint16_t tag, std::string_vi
 }
 
 void Table::insert(std::uint64_t hash, Entry* entry) {
-  place(main_bucket(hash), {tag_of(hash), heap_.ref_of(entry)});
+  place(main_bucket(hash), {tag_of(hash), ref_of(entry)});
   ++size_;
   if (size_ * 10 > bucket_count() * kGrowAboveTenths) grow();
 }
@@ -58,15 +64,16 @@ Heap::Ref* Table::find_slot(std::uint64_t hash, Heap::Ref wanted) const {
 }
 
 void Table::replace(std::uint64_t hash, Heap::Ref older, const Entry* newer) {
-  put(*find_slot(hash, older), heap_.ref_of(newer));
+  put(*find_slot(hash, older), ref_of(newer));
 }
 
 void Table::erase(std::uint64_t hash, const Entry* entry) {
-  put(*find_slot(hash, heap_.ref_of(entry)), Heap::Ref{0});
+  put(*find_slot(hash, ref_of(entry)), Heap::Ref{0});
   --size_;
   Bucket& first = main_bucket(hash);
   if (first.link != 0) drop_tail(first);
   if (bucket_count() > kFewestBuckets && size_ * 10 < bucket_count() * kShrinkBelowTenths) shrink();
+  if (free_count_ > overflow_count_ / kFreeShare + kFreeLinks) settle_overflow();
 }
 
 // Empties a slot and answers what was in it.
@@ -90,23 +97,80 @@ void Table::place(Bucket& first, const Slot& slot) {
 }
 
 Table::Bucket* Table::make_overflow(Bucket& before) {
-  std::uint32_t link = overflow_count_ + 1;
-  if (free_overflow_.empty()) {
-    ensure(overflow_.commit(link * sizeof(Bucket)),
-           "a shard has outgrown the addresses reserved for it");
-    ++overflow_count_;
-  } else {
-    link = free_overflow_.back();
-    free_overflow_.pop_back();
-  }
+  const std::uint32_t link = take_link();
   put(before.link, link);
   return &overflow_at(link);
 }
 
 // Cuts off the bucket behind `before`, which must be empty and the last of its chain.
 void Table::free_overflow(Bucket& before) {
-  free_overflow_.push_back(before.link);
+  const std::uint32_t link = before.link;
   put(before.link, std::uint32_t{0});
+  give_link(link);
+}
+
+// The lowest that is free, so that the highest become so.
+std::uint32_t Table::take_link() {
+  if (free_count_ == 0) {
+    ensure(overflow_.reach(overflow_count_ + std::size_t{1}),
+           "a shard has outgrown the addresses reserved for it");
+    return ++overflow_count_;
+  }
+  while (free_links_[free_from_] == 0) ++free_from_;
+  std::uint64_t& word = free_links_[free_from_];
+  const auto bit = static_cast<std::size_t>(std::countr_zero(word));
+  word &= word - 1;
+  --free_count_;
+  return static_cast<std::uint32_t>(free_from_ * kLinksPerWord + bit + 1);
+}
+
+void Table::give_link(std::uint32_t link) {
+  const std::size_t word = (link - 1) / kLinksPerWord;
+  if (word >= free_links_.size()) free_links_.resize(word + 1);
+  free_links_[word] |= std::uint64_t{1} << (link - 1) % kLinksPerWord;
+  free_from_ = free_count_ == 0 ? word : std::min(free_from_, word);
+  ++free_count_;
+  // The free ones at the end are forgotten.
+  while (overflow_count_ != 0) {
+    const std::size_t last = overflow_count_ - std::size_t{1};
+    if (last / kLinksPerWord >= free_links_.size()) break;
+    const std::uint64_t bit = std::uint64_t{1} << last % kLinksPerWord;
+    if ((free_links_[last / kLinksPerWord] & bit) == 0) break;
+    free_links_[last / kLinksPerWord] &= ~bit;
+    --free_count_;
+    --overflow_count_;
+  }
+  overflow_.leave(overflow_count_);
+}
+
+// The bucket whose link this is: on the chain of whichever entry lies behind the link.
+Table::Bucket* Table::before_link(std::uint32_t link) const {
+  for (const Heap::Ref ref : overflow_at(link).refs) {
+    if (ref == 0) continue;
+    Bucket* bucket = &main_bucket(hash_bytes(entry_at(ref)->key(), seed_));
+    while (bucket != nullptr && bucket->link != link) bucket = next(*bucket);
+    return bucket;
+  }
+  return nullptr;
+}
+
+// The last overflow bucket moves to the first free place.
+void Table::settle_overflow() {
+  const std::uint32_t last = overflow_count_;
+  Bucket* before = before_link(last);
+  ensure(before != nullptr, "an overflow bucket hangs below the bucket of its entries");
+  Bucket& from = overflow_at(last);
+  const std::uint32_t link = take_link();
+  Bucket& to = overflow_at(link);
+  for (std::size_t i = 0; i < kSlots; ++i) {
+    put(to.tags[i], from.tags[i]);
+    put(to.refs[i], from.refs[i]);
+  }
+  put(to.link, from.link);
+  put(before->link, link);
+  for (Heap::Ref& ref : from.refs) put(ref, Heap::Ref{0});
+  put(from.link, std::uint32_t{0});
+  give_link(last);
 }
 
 // Moves the last slot of the chain into a hole, so that a chain is never longer than its entries
@@ -147,7 +211,7 @@ bool Table::belongs_above(const Slot& slot, int bit) const {
 
 void Table::grow() {
   const std::uint64_t n = bucket_count();
-  if (!buckets_.commit((n + 1) * sizeof(Bucket))) return;
+  if (!buckets_.reach(n + 1)) return;
   const std::uint64_t half = std::bit_ceil(n + 1) / 2;
   const int bit = std::countr_zero(half);
   Bucket& lower = bucket_at(n - half);
@@ -167,6 +231,14 @@ void Table::grow() {
   cut_chain(lower);
   for (const Slot& slot : spilled) place(lower, slot);
   set_bucket_count(n + 1);
+
+  // The next split comes in some eight inserts, the one behind it in sixteen. Where it has to ask
+  // the entries, waiting for them was half of what an insert cost.
+  const auto split_at = [](std::uint64_t count) { return count - std::bit_ceil(count + 1) / 2; };
+  __builtin_prefetch(&bucket_at(split_at(n + 2)));
+  const int next_bit = std::countr_zero(std::bit_ceil(n + 2) / 2);
+  if (next_bit >= kTagShift && next_bit < kTagShift + kTagBits) return;
+  for (const Heap::Ref ref : bucket_at(split_at(n + 1)).refs) entries_.prefetch(ref);
 }
 
 void Table::shrink() {
@@ -181,6 +253,7 @@ void Table::shrink() {
     }
   }
   cut_chain(upper);
+  buckets_.leave(n);
 }
 
 std::uint64_t Table::next_cursor(std::uint64_t cursor, std::uint64_t mask) {

@@ -14,7 +14,8 @@
 // mod m, or h mod m/2 if that bucket is not there yet. To grow, bucket n - m/2 is split: the
 // entries whose next bit is set go to the new bucket n. So growth costs one bucket per few inserts
 // and never a pause, and no second table exists. From 4096 buckets on the tag tells which half an
-// entry belongs to, so a split touches no entry.
+// entry belongs to, so a split touches no entry. A table that shrinks keeps its overflow buckets
+// together too, so that both give memory back.
 //
 // A scan walks buckets in the order of the reversed bits of the hash: a bucket and the two it
 // splits into cover the same stretch of that order, so a cursor stays right while the table grows
@@ -28,7 +29,8 @@
 // split hold twice what the split ones do; storage/README.md has the measurement.
 // Thread: whoever holds the shard. prefetch_*() may be called by anyone: it reads slots that
 // another thread may be writing, and uses what it reads only as an address to fetch, never to
-// follow.
+// follow. While the table lives nobody else gets the memory of its buckets (Lines), so what it
+// reads was a slot's at some time.
 // Sources: Litwin, "Linear hashing" (VLDB 1980); Larson, "Dynamic hash tables" (CACM 1988).
 #pragma once
 
@@ -42,7 +44,7 @@
 
 #include "storage/entry.h"
 #include "storage/heap.h"
-#include "storage/region.h"
+#include "storage/lines.h"
 
 // Under the thread sanitizer slots are compared one by one, as the atomics they are to those who
 // prefetch.
@@ -62,7 +64,7 @@
 
 namespace larder::storage {
 
-class Table {
+class alignas(64) Table {
  public:
   static constexpr std::size_t kSlots = 10;
   struct alignas(64) Bucket {
@@ -72,20 +74,27 @@ class Table {
   };
   static_assert(sizeof(Bucket) == 64, "a bucket is one cache line");
 
-  // reserve_bytes: address space for the buckets, a bound on growth (beyond it only chains get
-  // longer). The seed makes hashes of entries again where tags do not tell enough. The entries lie
-  // in `heap`.
-  Table(const Heap& heap, std::size_t reserve_bytes, std::uint64_t seed);
+  // most_bytes: a bound on the buckets (beyond it only chains get longer). The seed makes hashes of
+  // entries again where tags do not tell enough. The entries lie in `heap`, the buckets in its
+  // arena.
+  Table(const Heap& heap, std::size_t most_bytes, std::uint64_t seed);
   // The entries are not destroyed: their owner has taken them out, or takes them along.
   ~Table() = default;
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
 
   std::size_t size() const { return size_; }
-  // Buckets and overflow buckets, in bytes.
+  // The memory of buckets and overflow buckets.
   std::size_t used_bytes() const {
-    return buckets_.committed_bytes() + (overflow_count_ - free_overflow_.size()) * sizeof(Bucket) +
-           free_overflow_.capacity() * sizeof(std::uint32_t);
+    return buckets_.used_bytes() + overflow_.used_bytes() +
+           free_links_.capacity() * sizeof(std::uint64_t);
+  }
+  // What of it lies in slabs of the arena.
+  std::size_t slab_bytes() const { return buckets_.slab_bytes() + overflow_.slab_bytes(); }
+  // For a table whose entries are all forgotten: gives back at most so many slabs of buckets. True:
+  // there are none left.
+  bool give_back(std::size_t budget_slabs) {
+    return buckets_.give_back(budget_slabs) && overflow_.give_back(budget_slabs);
   }
 
   // Inlined whatever its size, as all of a read's way to its entry: the calls were a tenth of a
@@ -101,7 +110,7 @@ class Table {
   void insert(std::uint64_t hash, Entry* entry);
   // `older` must be there; it is not destroyed.
   void replace(std::uint64_t hash, const Entry* older, const Entry* newer) {
-    replace(hash, heap_.ref_of(older), newer);
+    replace(hash, ref_of(older), newer);
   }
   // The same by the older one's name, when it is gone already.
   void replace(std::uint64_t hash, Heap::Ref older, const Entry* newer);
@@ -134,7 +143,7 @@ class Table {
     return next_cursor(cursor, is_narrow ? full - 1 : full / 2 - 1);
   }
 
-  std::size_t bucket_count() const { return bucket_count_.load(std::memory_order_relaxed); }
+  std::size_t bucket_count() const { return bucket_count_.load(std::memory_order_acquire); }
   // visit(Entry*) for bucket number i, chains included.
   template <class Visitor>
   void each_in_bucket(std::size_t i, Visitor&& visit) const {
@@ -151,7 +160,7 @@ class Table {
       __builtin_prefetch(&overflow_at(link));
     }
     for (; hits != 0; hits &= hits - 1) {
-      heap_.prefetch(peek(bucket.refs[static_cast<unsigned>(std::countr_zero(hits))]));
+      entries_.prefetch(peek(bucket.refs[static_cast<unsigned>(std::countr_zero(hits))]));
     }
   }
 
@@ -170,7 +179,7 @@ class Table {
     return index < bucket_count() ? index : index & mask >> 1;
   }
   void set_bucket_count(std::uint64_t buckets) {
-    bucket_count_.store(buckets, std::memory_order_relaxed);
+    bucket_count_.store(buckets, std::memory_order_release);
     mask_.store(std::bit_ceil(buckets) - 1, std::memory_order_relaxed);
   }
   static std::uint64_t next_cursor(std::uint64_t cursor, std::uint64_t mask);
@@ -198,11 +207,12 @@ class Table {
     std::atomic_ref<Word>(word).store(value, std::memory_order_relaxed);
   }
 
-  Entry* entry_at(Heap::Ref ref) const { return static_cast<Entry*>(heap_.at(ref)); }
-  Bucket& bucket_at(std::uint64_t i) const { return reinterpret_cast<Bucket*>(buckets_.data())[i]; }
+  Heap::Ref ref_of(const Entry* entry) const { return entries_.heap().ref_of(entry); }
+  Entry* entry_at(Heap::Ref ref) const { return static_cast<Entry*>(entries_.at(ref)); }
+  Bucket& bucket_at(std::uint64_t i) const { return *reinterpret_cast<Bucket*>(buckets_.at(i)); }
   Bucket& main_bucket(std::uint64_t hash) const { return bucket_at(index_of(hash)); }
   Bucket& overflow_at(std::uint32_t link) const {
-    return reinterpret_cast<Bucket*>(overflow_.data())[link - 1];
+    return *reinterpret_cast<Bucket*>(overflow_.at(link - 1));
   }
   Bucket* next(const Bucket& bucket) const {
     return bucket.link == 0 ? nullptr : &overflow_at(bucket.link);
@@ -230,17 +240,24 @@ class Table {
   bool belongs_above(const Slot& slot, int bit) const;
   Bucket* make_overflow(Bucket& before);
   void free_overflow(Bucket& before);
+  std::uint32_t take_link();
+  void give_link(std::uint32_t link);
+  void settle_overflow();
+  Bucket* before_link(std::uint32_t link) const;
 
-  const Heap& heap_;
-  Region buckets_;  // the start never moves
-  // Relaxed: readers without the shard only prefetch.
+  // What a probe reads comes first, on one line.
+  Heap::Finder entries_;
+  // Who does not hold the shard finds the buckets that the count says there are.
   std::atomic<std::uint64_t> bucket_count_;
   std::atomic<std::uint64_t> mask_;  // the next power of two, less one
+  Lines buckets_;
   std::size_t size_ = 0;
   std::uint64_t seed_;
-  Region overflow_;  // overflow buckets by link - 1
-  std::uint32_t overflow_count_ = 0;
-  std::vector<std::uint32_t> free_overflow_;  // links free for use again
+  Lines overflow_;                         // overflow buckets by link - 1
+  std::uint32_t overflow_count_ = 0;       // the last of them is in use
+  std::uint32_t free_count_ = 0;           // of those before it
+  std::size_t free_from_ = 0;              // no word of free_links_ before it has one
+  std::vector<std::uint64_t> free_links_;  // a bit for each that is free, by link - 1
 };
 
 inline unsigned Table::matches(const Bucket& bucket, std::uint16_t tag) {

@@ -139,7 +139,7 @@ TEST_CASE("what is larger than a cell has a box, and its number is used again") 
   void* next = filled.allocate(5000, 3);
   CHECK(filled.heap.ref_of(next) == ref);
   filled.must_be_whole(other);
-  filled.heap.prefetch(ref);
+  Heap::Finder(filled.heap).prefetch(ref);
   CHECK(filled.heap.slab_bytes() == 0);
 }
 

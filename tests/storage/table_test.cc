@@ -94,16 +94,34 @@ TEST_CASE("an emptied table is as small as a new one, but for pages it has touch
   filled.must_agree();
 }
 
+TEST_CASE("a table that loses most of its entries gives back buckets and overflow buckets") {
+  Filled filled(std::size_t{64} << 20);
+  constexpr std::uint64_t kMany = 120000;  // some 29 slabs of buckets, and 6 of overflow buckets
+  for (std::uint64_t i = 0; i < kMany; ++i) filled.insert(numbered(i));
+  const std::size_t full_bytes = filled.table.used_bytes();
+  // Every tenth stays.
+  for (std::uint64_t i = 0; i < kMany; ++i) {
+    if (i % 10 != 0) filled.erase(numbered(i));
+  }
+  filled.must_agree();
+  CHECK(filled.table.used_bytes() < full_bytes / 2);
+  for (std::uint64_t i = 0; i < kMany; ++i) {
+    if (i % 10 != 0) filled.insert(numbered(i));
+  }
+  filled.must_agree();
+  CHECK(filled.table.used_bytes() < full_bytes + full_bytes / 10);
+}
+
 TEST_CASE("a table that may not grow goes on in chains") {
-  Filled filled(4096);  // 64 buckets
-  for (std::uint64_t i = 0; i < 3000; ++i) filled.insert(numbered(i));
-  CHECK(filled.table.bucket_count() == 64);
+  Filled filled(std::size_t{64} << 10);  // 1024 buckets
+  for (std::uint64_t i = 0; i < 50000; ++i) filled.insert(numbered(i));
+  CHECK(filled.table.bucket_count() == 1024);
   filled.must_agree();
   const std::size_t full_bytes = filled.table.used_bytes();
-  for (std::uint64_t i = 0; i < 3000; i += 2) filled.erase(numbered(i));
+  for (std::uint64_t i = 0; i < 50000; i += 2) filled.erase(numbered(i));
   filled.must_agree();
   CHECK(filled.table.used_bytes() < full_bytes);
-  for (std::uint64_t i = 1; i < 3000; i += 2) filled.erase(numbered(i));
+  for (std::uint64_t i = 1; i < 50000; i += 2) filled.erase(numbered(i));
   filled.must_agree();
 }
 

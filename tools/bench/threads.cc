@@ -51,7 +51,7 @@ using storage::Store;
 using storage::Turnstile;
 
 constexpr std::size_t kBatch = 64;   // as net/session.h
-constexpr std::size_t kShards = 32;  // as engine/engine.cc for one or two loops
+constexpr std::size_t kShards = 32;  // as engine/engine.cc for two loops
 constexpr std::size_t kValueBytes = 32;
 constexpr std::size_t kKeyBytes = 16;
 constexpr std::size_t kPlanned = std::size_t{1} << 22;  // key numbers a thread has to draw from
