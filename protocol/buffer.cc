@@ -1,11 +1,15 @@
 #include "protocol/buffer.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <new>
-#include <utility>
 
 namespace larder::protocol {
+
+BlockPool::Block BlockPool::make(std::size_t bytes) {
+  Block block(static_cast<char*>(std::malloc(bytes)));
+  if (!block) throw std::bad_alloc();
+  return block;
+}
 
 InputBuffer::~InputBuffer() {
   std::free(block_);
@@ -23,6 +27,11 @@ std::span<char> InputBuffer::writable(std::size_t at_least) {
 // malloc and not new: realloc moves a big block by remapping its pages, so reading a large value
 // copies nothing.
 void InputBuffer::make_room(std::size_t at_least) {
+  if (block_ == nullptr && at_least <= kFirstBytes) {
+    block_ = pool_.take().release();
+    capacity_ = kFirstBytes;
+    return;
+  }
   const std::size_t unread_bytes = end_ - begin_;
   if (begin_ > 0 && unread_bytes > 0) std::memmove(block_, block_ + begin_, unread_bytes);
   begin_ = 0;
@@ -37,7 +46,8 @@ void InputBuffer::make_room(std::size_t at_least) {
 
 void InputBuffer::trim() {
   if (begin_ != end_) return;
-  std::free(block_);
+  BlockPool::Block block(block_);
+  if (capacity_ == kFirstBytes) pool_.give(std::move(block));
   block_ = nullptr;
   capacity_ = begin_ = end_ = 0;
 }
@@ -97,7 +107,12 @@ void OutputBuffer::trim() {
   if (!empty()) return;
   std::vector<Closed>().swap(pieces_);
   first_ = 0;
+  give_open_chunk();
+}
+
+void OutputBuffer::give_open_chunk() {
   chunk_bytes_ -= current_.size;
+  if (current_.size == kChunkBytes) pool_.give(std::move(current_.bytes));
   current_ = {};
   open_ = tail_ = limit_ = nullptr;
 }
@@ -109,7 +124,7 @@ void OutputBuffer::open_chunk(std::size_t at_least) {
     kept_.pop_back();
   } else {
     const std::size_t size = std::max(at_least, kChunkBytes);
-    current_ = {std::make_unique_for_overwrite<char[]>(size), size};
+    current_ = {size == kChunkBytes ? pool_.take() : BlockPool::make(size), size};
     chunk_bytes_ += size;
   }
   open_ = tail_ = current_.bytes.get();

@@ -92,6 +92,14 @@ void Loop::post_to(std::uint64_t id, std::function<void(Session&)> what) {
   });
 }
 
+// The one that was used last.
+std::unique_ptr<Desk> Loop::take_desk() {
+  if (desks_.empty()) return std::make_unique<Desk>();
+  std::unique_ptr<Desk> desk = std::move(desks_.back());
+  desks_.pop_back();
+  return desk;
+}
+
 // A closed session is freed when nothing on the stack can still use it.
 void Loop::bury(Session& session) {
   const auto it = sessions_.find(session.id());

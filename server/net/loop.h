@@ -30,6 +30,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "protocol/buffer.h"
 #include "server/engine/engine.h"
 #include "server/engine/lane.h"
 #include "server/net/asio.h"
@@ -67,6 +68,12 @@ class Loop {
   Lane& lane() { return lane_; }
   Poller& poller() { return poller_; }
   storage::FetchAhead& fetch_ahead() { return fetch_ahead_; }
+  // What sessions work with, and lend back when they have nothing to do.
+  protocol::BlockPool& blocks() { return blocks_; }
+  std::unique_ptr<Desk> take_desk();
+  void give_desk(std::unique_ptr<Desk> desk) {
+    if (desks_.size() < kKeptDesks) desks_.push_back(std::move(desk));
+  }
 
   // Any thread: the connection is this loop's from now on.
   void adopt(Newcomer newcomer);
@@ -89,6 +96,8 @@ class Loop {
   // Requests with a key that make a group: enough that its first keys, which are waited for, do not
   // matter; little enough that words and replies stay in the nearest caches.
   static constexpr std::size_t kGroupFetches = 128;
+  // More are in use at once only while clients wait, as in CLIENT PAUSE.
+  static constexpr std::size_t kKeptDesks = 64;
 
   void wait_for_sessions();
   void serve_ready();
@@ -115,6 +124,8 @@ class Loop {
   asio::steady_timer timer_;
   std::thread thread_;
 
+  protocol::BlockPool blocks_;                // before the sessions, which refer to it
+  std::vector<std::unique_ptr<Desk>> desks_;  // nobody works at them
   std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
   std::vector<std::unique_ptr<Session>> graves_;  // closed in this turn; freed after it
   std::vector<Session*> ready_;

@@ -32,6 +32,8 @@ Session::Session(Loop& loop, int socket, std::uint64_t id)
     : loop_(loop),
       socket_(socket),
       client_(id, this, loop.engine().services().clock.wall_ms()),
+      input_(loop.blocks()),
+      output_(loop.blocks()),
       writer_(output_) {
   client_.socket = socket;
   client_.authenticated = !limits().need_password.load(std::memory_order_relaxed);
@@ -85,17 +87,19 @@ void Session::receive(storage::FetchAhead& ahead) {
 void Session::parse(storage::FetchAhead& ahead) {
   if (is_closed() || closing_ || is_held() || has_batch()) return;
   apply_limits();
-  const protocol::RespReader::Result result = reader_.read(input_.unread(), batch_, kMostBatch);
+  if (!desk_) desk_ = loop_.take_desk();
+  protocol::RequestBatch& batch = desk_->batch;
+  const protocol::RespReader::Result result = reader_.read(input_.unread(), batch, kMostBatch);
   consumed_ = result.consumed;
   may_have_more_ = result.status == protocol::RespReader::Status::batch_full;
   if (result.status == protocol::RespReader::Status::problem) problem_ = reader_.problem();
   Dispatcher& dispatcher = loop_.engine().dispatcher();
   next_fetch_ = ahead.size();
-  for (std::size_t i = 0; i < batch_.size(); ++i) {
-    const Prepared& prepared = prepared_.emplace_back(dispatcher.prepare(batch_[i]));
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const Prepared& prepared = desk_->prepared.emplace_back(dispatcher.prepare(batch[i]));
     if (prepared.has_key) ahead.add({client_.db, prepared.hash});
   }
-  if (batch_.empty() && problem_.empty()) finish_batch();
+  if (batch.empty() && problem_.empty()) finish_batch();
 }
 
 void Session::run(bool busy) {
@@ -109,22 +113,23 @@ void Session::run(bool busy) {
     }
   }
   // Who closes has said its last reply: the rest of the batch is not run.
-  if (closing_) next_ = batch_.size();
+  if (closing_ && desk_) next_ = desk_->batch.size();
   if (!has_batch()) finish_batch();
 }
 
 void Session::run_one(bool busy) {
   Dispatcher& dispatcher = loop_.engine().dispatcher();
   const std::size_t i = next_++;
-  const protocol::Words words = batch_[i];
+  const protocol::Words words = desk_->batch[i];
+  const Prepared& prepared = desk_->prepared[i];
   const bool skips = client_.reply_mode == ReplyMode::skip_next;
   if (skips) {
     client_.reply_mode = ReplyMode::on;
     writer_.mute(true);
   }
-  if (!busy && prepared_[i].has_key) loop_.fetch_ahead().reach(next_fetch_++);
+  if (!busy && prepared.has_key) loop_.fetch_ahead().reach(next_fetch_++);
   const Next next = busy ? dispatcher.execute_while_busy(loop_.lane(), client_, words, writer_)
-                         : dispatcher.execute(loop_.lane(), client_, words, prepared_[i], writer_);
+                         : dispatcher.execute(loop_.lane(), client_, words, prepared, writer_);
   if (skips) writer_.mute(client_.reply_mode == ReplyMode::off);
   if (!skips && client_.reply_mode != ReplyMode::skip_next) {
     writer_.mute(client_.reply_mode == ReplyMode::off);
@@ -141,12 +146,15 @@ void Session::run_one(bool busy) {
 
 // The batch is done: its bytes may go.
 void Session::finish_batch() {
-  if (batch_.empty() && consumed_ == 0 && problem_.empty()) return;
-  batch_.clear();
-  prepared_.clear();
+  if (desk_) {
+    desk_->batch.clear();
+    desk_->prepared.clear();
+    loop_.give_desk(std::move(desk_));
+  }
   next_ = 0;
   input_.consume(consumed_);
   consumed_ = 0;
+  input_.rest();
   if (!problem_.empty() && !closing_) fail_protocol();
 }
 
@@ -193,6 +201,7 @@ void Session::flush() {
     output_.consume(static_cast<std::size_t>(sent));
     loop_.lane().counters.output_bytes.add(static_cast<std::uint64_t>(sent));
   }
+  output_.rest();
   if (output_.empty() && closing_ && !waits_) return close();
   if (output_is_over_limit()) {
     loop_.engine().services().log.warning(

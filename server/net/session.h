@@ -18,6 +18,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,14 @@ inline constexpr std::size_t kReadBytes = std::size_t{16} << 10;
 // The most that one read of a socket may bring while a large value is coming.
 inline constexpr std::size_t kMostReadBytes = std::size_t{1} << 20;
 
+// What a session works at while it has requests. Desks are their loop's and go from session to
+// session, like the blocks of its buffers: so they are in the nearest cache, and who waits has
+// none.
+struct Desk {
+  protocol::RequestBatch batch;
+  std::vector<Prepared> prepared;
+};
+
 class Session final : public Link {
  public:
   Session(Loop& loop, int socket, std::uint64_t id);
@@ -76,7 +85,7 @@ class Session final : public Link {
 
   bool is_closed() const { return socket_ < 0; }
   // A prepared batch is not done.
-  bool has_batch() const { return next_ < batch_.size(); }
+  bool has_batch() const { return desk_ && next_ < desk_->batch.size(); }
   // There may be whole requests in what was read already.
   bool may_have_more() const { return may_have_more_ && !is_held() && !closing_; }
   // A batch that was held back can go on: nobody else will say so.
@@ -116,8 +125,7 @@ class Session final : public Link {
   protocol::OutputBuffer output_;
   protocol::RespReader reader_;
   protocol::RespWriter writer_;
-  protocol::RequestBatch batch_;
-  std::vector<Prepared> prepared_;
+  std::unique_ptr<Desk> desk_;  // from parse() until the batch is done
   std::size_t next_fetch_ = 0;  // of the loop's FetchAhead: the next request that has a key
   std::size_t next_ = 0;        // of the batch
   std::size_t consumed_ = 0;    // bytes of input_ the batch stands on

@@ -31,7 +31,8 @@ Pin counted(std::string_view bytes, int& releases) {
 }  // namespace
 
 TEST_CASE("InputBuffer keeps what is unread when it makes room") {
-  InputBuffer input;
+  BlockPool pool;
+  InputBuffer input(pool);
   fill(input, "abcdef");
   input.consume(2);
   CHECK(input.unread() == "cdef");
@@ -44,7 +45,8 @@ TEST_CASE("InputBuffer keeps what is unread when it makes room") {
 }
 
 TEST_CASE("InputBuffer leaves consumed bytes in place until it is written to") {
-  InputBuffer input;
+  BlockPool pool;
+  InputBuffer input(pool);
   fill(input, "abc");
   const std::string_view seen = input.unread();
   input.consume(3);
@@ -53,7 +55,8 @@ TEST_CASE("InputBuffer leaves consumed bytes in place until it is written to") {
 }
 
 TEST_CASE("InputBuffer gives back a big block once it is read") {
-  InputBuffer input;
+  BlockPool pool;
+  InputBuffer input(pool);
   fill(input, std::string(InputBuffer::kKeptInputBytes * 4, 'x'));
   CHECK(input.capacity_bytes() >= InputBuffer::kKeptInputBytes * 4);
   input.consume(input.unread().size());
@@ -63,7 +66,8 @@ TEST_CASE("InputBuffer gives back a big block once it is read") {
 }
 
 TEST_CASE("InputBuffer trims only when nothing is unread") {
-  InputBuffer input;
+  BlockPool pool;
+  InputBuffer input(pool);
   fill(input, "abc");
   input.trim();
   CHECK(input.unread() == "abc");
@@ -76,7 +80,8 @@ TEST_CASE("InputBuffer trims only when nothing is unread") {
 
 TEST_CASE("InputBuffer agrees with a string on random use") {
   std::mt19937 chance(11);
-  InputBuffer input;
+  BlockPool pool;
+  InputBuffer input(pool);
   std::string model;
   for (int i = 0; i < 3000; ++i) {
     const std::string bytes(chance() % 5000, static_cast<char>('a' + i % 26));
@@ -90,7 +95,8 @@ TEST_CASE("InputBuffer agrees with a string on random use") {
 }
 
 TEST_CASE("OutputBuffer says in order what was appended") {
-  OutputBuffer out;
+  BlockPool pool;
+  OutputBuffer out(pool);
   CHECK(out.empty());
   out.append("hello ");
   std::string_view("world").copy(out.reserve(10), 5);
@@ -107,7 +113,8 @@ TEST_CASE("OutputBuffer says in order what was appended") {
 TEST_CASE("OutputBuffer links pins where they were said and releases each once") {
   int releases = 0;
   const std::string big(5000, 'B');
-  OutputBuffer out;
+  BlockPool pool;
+  OutputBuffer out(pool);
   out.append("<");
   out.pin(counted(big, releases));
   out.append(">");
@@ -126,7 +133,8 @@ TEST_CASE("OutputBuffer links pins where they were said and releases each once")
 TEST_CASE("OutputBuffer releases pins that are never sent") {
   int releases = 0;
   {
-    OutputBuffer out;
+    BlockPool pool;
+    OutputBuffer out(pool);
     out.pin(counted("never sent", releases));
     out.pin(counted("", releases));
     CHECK(releases == 1);
@@ -147,7 +155,8 @@ TEST_CASE("a moved pin releases once") {
 }
 
 TEST_CASE("OutputBuffer gives a reservation beyond a chunk its own") {
-  OutputBuffer out;
+  BlockPool pool;
+  OutputBuffer out(pool);
   out.append("a");
   std::memset(out.reserve(100'000), 'b', 100'000);
   out.commit(100'000);
@@ -159,7 +168,8 @@ TEST_CASE("OutputBuffer gives a reservation beyond a chunk its own") {
 }
 
 TEST_CASE("OutputBuffer keeps a few chunks and gives the rest back") {
-  OutputBuffer out;
+  BlockPool pool;
+  OutputBuffer out(pool);
   const std::string bytes(1000, 'x');
   for (int i = 0; i < 1000; ++i) {
     out.reserve(bytes.size());
@@ -175,7 +185,8 @@ TEST_CASE("OutputBuffer keeps a few chunks and gives the rest back") {
 }
 
 TEST_CASE("OutputBuffer of a client that reads everything stays one chunk") {
-  OutputBuffer out;
+  BlockPool pool;
+  OutputBuffer out(pool);
   for (int i = 0; i < 1000; ++i) {
     out.append(std::string(100, 'x'));
     out.consume(out.size_bytes());
@@ -185,7 +196,8 @@ TEST_CASE("OutputBuffer of a client that reads everything stays one chunk") {
 
 TEST_CASE("OutputBuffer gathers no more pieces than it is asked for") {
   int releases = 0;
-  OutputBuffer out;
+  BlockPool pool;
+  OutputBuffer out(pool);
   for (int i = 0; i < 5; ++i) {
     out.append("a");
     out.pin(counted("pin", releases));
@@ -201,7 +213,8 @@ TEST_CASE("OutputBuffer agrees with a string on random use, and every pin is rel
   int releases = 0;
   const std::string big(40'000, 'P');
   {
-    OutputBuffer out;
+    BlockPool pool;
+    OutputBuffer out(pool);
     std::string model;
     for (int i = 0; i < 5000; ++i) {
       const std::string bytes(chance() % 900, static_cast<char>('a' + i % 26));
@@ -227,4 +240,48 @@ TEST_CASE("OutputBuffer agrees with a string on random use, and every pin is rel
     }
   }
   CHECK(releases == pins);
+}
+
+TEST_CASE("buffers that rest lend their blocks to each other") {
+  BlockPool pool;
+  InputBuffer input(pool);
+  OutputBuffer out(pool);
+  fill(input, "request");
+  const char* const block = input.unread().data();
+  input.rest();
+  CHECK(input.unread() == "request");
+  input.consume(7);
+  input.rest();
+  CHECK(input.capacity_bytes() == 0);
+  out.append("reply");
+  CHECK(unsent(out) == "reply");
+  CHECK(out.reserve(1) == block + 5);
+  out.consume(3);
+  out.rest();
+  CHECK(unsent(out) == "ly");
+  out.consume(2);
+  out.rest();
+  CHECK(out.capacity_bytes() == 0);
+  fill(input, "next");
+  CHECK(input.unread().data() == block);
+}
+
+TEST_CASE("a pool lends no block that was made larger, and keeps a bounded number") {
+  BlockPool pool;
+  {
+    InputBuffer input(pool);
+    fill(input, std::string(InputBuffer::kFirstBytes * 2, 'x'));
+    input.consume(input.unread().size());
+    input.rest();
+    CHECK(input.capacity_bytes() >= InputBuffer::kFirstBytes * 2);
+    OutputBuffer out(pool);
+    out.append(std::string(OutputBuffer::kChunkBytes + 1, 'x'));
+    out.consume(out.size_bytes());
+    out.rest();
+    CHECK(out.capacity_bytes() == 0);
+  }
+  std::vector<BlockPool::Block> blocks;
+  for (std::size_t i = 0; i < 2 * BlockPool::kKeptBlocks; ++i) blocks.push_back(pool.take());
+  for (BlockPool::Block& block : blocks) pool.give(std::move(block));
+  CHECK(pool.size() == BlockPool::kKeptBlocks);
 }

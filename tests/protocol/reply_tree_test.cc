@@ -32,7 +32,8 @@ void say_everything(Reply& reply) {
 }
 
 std::string spelled(int version, const auto& speak) {
-  OutputBuffer out;
+  BlockPool pool;
+  OutputBuffer out(pool);
   RespWriter writer(out);
   writer.version(version);
   speak(writer);

@@ -43,7 +43,8 @@ inline model::Outcome read_in_pieces(std::string_view bytes, std::span<const std
                                      std::size_t max_requests = 1000) {
   RespReader reader;
   reader.limits() = limits;
-  InputBuffer input;
+  BlockPool pool;
+  InputBuffer input(pool);
   model::Outcome outcome;
   std::size_t piece = 0;
   while (!bytes.empty()) {

@@ -22,7 +22,8 @@ std::string unsent(const OutputBuffer& out) {
 }
 
 std::string said(int version, const std::function<void(RespWriter&)>& speak) {
-  OutputBuffer out;
+  BlockPool pool;
+  OutputBuffer out(pool);
   RespWriter writer(out);
   writer.version(version);
   speak(writer);
@@ -87,7 +88,8 @@ TEST_CASE("text with line ends cannot forge a reply") {
 }
 
 TEST_CASE("errors are counted with their code, also when muted") {
-  OutputBuffer out;
+  BlockPool pool;
+  OutputBuffer out(pool);
   RespWriter writer(out);
   CHECK(writer.errors() == 0);
   writer.error("WRONGTYPE Operation against");
@@ -101,7 +103,8 @@ TEST_CASE("errors are counted with their code, also when muted") {
 }
 
 TEST_CASE("a muted writer writes nothing") {
-  OutputBuffer out;
+  BlockPool pool;
+  OutputBuffer out(pool);
   RespWriter writer(out);
   int releases = 0;
   writer.mute(true);
@@ -123,7 +126,8 @@ TEST_CASE("a muted writer writes nothing") {
 
 TEST_CASE("bulks of every size around the chunk are whole") {
   std::string expected;
-  OutputBuffer out;
+  BlockPool pool;
+  OutputBuffer out(pool);
   RespWriter writer(out);
   const std::initializer_list<std::size_t> sizes = {1,    9,    10,    99,    100,   2047,
                                                     2048, 2049, 16383, 16384, 16385, 70000};
@@ -141,7 +145,8 @@ TEST_CASE("long pins are linked and short ones copied") {
     return Pin(bytes, &releases, [](void* owner) { ++*static_cast<int*>(owner); });
   };
   const std::string big(RespWriter::kCopiedPinBytes, 'b');
-  OutputBuffer out;
+  BlockPool pool;
+  OutputBuffer out(pool);
   RespWriter writer(out);
   writer.pinned(pin("short"));
   CHECK(releases == 1);

@@ -272,7 +272,8 @@ class Guest {
   server::Engine& engine_;
   server::Lane& lane_;
   server::Client client_;
-  protocol::OutputBuffer output_;
+  protocol::BlockPool blocks_;
+  protocol::OutputBuffer output_{blocks_};
   protocol::RespWriter writer_;
 };
 

@@ -16,7 +16,8 @@ struct Larder::Seat {
   Seat(std::uint64_t id, std::int64_t now_ms) : client(id, nullptr, now_ms), writer(output) {}
 
   server::Client client;
-  protocol::OutputBuffer output;
+  protocol::BlockPool blocks;
+  protocol::OutputBuffer output{blocks};
   protocol::RespWriter writer;
   std::vector<std::string> held;  // the command a pause holds back
 };

@@ -58,7 +58,8 @@ constexpr std::size_t kGroupRequests = 128;
 constexpr std::size_t kPinnedBytes = std::size_t{16} << 10;
 
 struct Connection {
-  explicit Connection(int accepted) : socket(accepted), writer(output) {}
+  Connection(int accepted, protocol::BlockPool& pool)
+      : socket(accepted), input(pool), output(pool), writer(output) {}
   ~Connection() { close(socket); }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -112,7 +113,7 @@ class Floor {
         const int on = 1;
         const int handle = socket.release();
         setsockopt(handle, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        auto* made = connections_.emplace_back(std::make_unique<Connection>(handle)).get();
+        auto* made = connections_.emplace_back(std::make_unique<Connection>(handle, blocks_)).get();
         poller_.add(handle, made, {});
       }
       accept();
@@ -196,6 +197,7 @@ class Floor {
     }
     it.batch.clear();
     it.input.consume(it.consumed);
+    it.input.rest();
     it.consumed = 0;
   }
 
@@ -246,6 +248,7 @@ class Floor {
       }
       it.output.consume(static_cast<std::size_t>(sent));
     }
+    it.output.rest();
   }
 
   // After a turn: goes, goes on, or waits for its socket.
@@ -267,6 +270,7 @@ class Floor {
   asio::ip::tcp::acceptor acceptor_;
   Poller poller_;
   asio::posix::stream_descriptor readiness_;  // of the poller's own handle
+  protocol::BlockPool blocks_;
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<Connection*> ready_;
   std::vector<Connection*> backlog_;  // have more whole requests in their buffers

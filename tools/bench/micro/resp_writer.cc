@@ -33,7 +33,8 @@ void send_all(OutputBuffer& out) {
 // A batch of so many replies, then its sending.
 template <class Say>
 void write_all(benchmark::State& state, Say&& say) {
-  OutputBuffer out;
+  protocol::BlockPool pool;
+  OutputBuffer out(pool);
   RespWriter writer(out);
   // Commands see the writer as a Reply, by its table.
   protocol::Reply* reply = &writer;
