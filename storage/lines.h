@@ -15,7 +15,8 @@
 // given to somebody else while the table lives, a late reader would take what is written there for
 // a bucket.
 //
-// Must hold: fresh lines are zero; the directory's entry is there before a line is said to be.
+// Must hold: fresh lines are zero; the directory's entry is there before a line is said to be. Who
+// reads one without holding the owner finds what is in it, or zeros when the line has just moved.
 // Cost: at() is two loads; growing clears or copies 32 KiB once in 512 lines, 2 to 5 microseconds.
 // Thread: whoever holds the owner; at() may be called by anyone, for a line that is there.
 #pragma once
