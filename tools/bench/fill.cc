@@ -33,6 +33,7 @@ struct Work {
   std::size_t large_bytes = 100'000;
   std::int64_t ttl_s = 0;
   std::int64_t expire_at_ms = 0;
+  std::uint64_t expire_spread_ms = 1000;
   bool every_second = false;
   bool twice_every_second = false;
   bool deletes = false;
@@ -40,8 +41,6 @@ struct Work {
 
 // Bytes sent before the replies of the block before are waited for.
 constexpr std::size_t kBlockBytes = std::size_t{256} << 10;
-// Keys with --expire-at-ms die in the second that begins then.
-constexpr std::uint64_t kExpirySpreadMs = 1000;
 constexpr std::uint64_t kScattered = 10'000'000'000'000'000;
 
 std::uint64_t mix(std::uint64_t n) {
@@ -106,7 +105,7 @@ class Fill {
     add_bulk(value_of(n));
     if (work_.expire_at_ms != 0) {
       add_bulk("PXAT");
-      const auto later_ms = static_cast<std::int64_t>(n % kExpirySpreadMs);
+      const auto later_ms = static_cast<std::int64_t>(n % work_.expire_spread_ms);
       add_bulk(fmt::format_int(work_.expire_at_ms + later_ms).c_str());
     } else if (dies) {
       add_bulk("EX");
@@ -165,7 +164,11 @@ int main(int argc, char** argv) {
   app.add_option("--large-every", work.large_every, "one of so many, at random, is large");
   app.add_option("--large-bytes", work.large_bytes, "its value")->capture_default_str();
   app.add_option("--ttl", work.ttl_s, "EX seconds");
-  app.add_option("--expire-at-ms", work.expire_at_ms, "PXAT, spread over a second");
+  app.add_option("--expire-at-ms", work.expire_at_ms,
+                 "PXAT: the first of the moments at which keys die");
+  app.add_option("--expire-spread-ms", work.expire_spread_ms, "and how many such moments there are")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   app.add_flag("--every-second", work.every_second, "only keys that a coin picks");
   app.add_flag("--twice-every-second", work.twice_every_second, "they get twice the value");
   app.add_flag("--delete", work.deletes, "DEL instead of SET");

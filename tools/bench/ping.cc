@@ -1,9 +1,9 @@
 // bench_ping: a client that asks little, and sees how long the server lets it wait.
 //
-// Sends PING and GET in turn, 1000 a second, on one connection, and measures each from its sending
-// to its reply. It does not wait for a reply before the next is sent: a server that stands still
-// for 100 ms is met by a hundred requests, not by one, so the percentiles tell how much of the time
-// was bad.
+// Sends PING and GET in turn, 1000 a second, on one connection (or as its flags say), and measures
+// each from its sending to its reply. It does not wait for a reply before the next is sent: a
+// server that stands still for 100 ms is met by a hundred requests, not by one, so the percentiles
+// tell how much of the time was bad.
 //
 // Says "ready" when it has begun; ends when its standard input ends; waits then for what is still
 // owed, and prints: how many, p50, p99.9 and the longest in microseconds.
@@ -65,12 +65,20 @@ class ReplyCounter {
   bool in_bulk_ = false;
 };
 
+struct Pace {
+  int per_second = 1000;
+  int at_once = 1;
+  bool only_get = false;
+};
+
 class Pinger {
  public:
-  Pinger(std::uint16_t port, const std::string& key, int per_second)
+  Pinger(std::uint16_t port, const std::string& key, const Pace& pace)
       : wire_(port),
         get_(fmt::format("*2\r\n$3\r\nGET\r\n${}\r\n{}\r\n", key.size(), key)),
-        step_(std::chrono::nanoseconds(1'000'000'000 / per_second)) {}
+        step_(std::chrono::nanoseconds(1'000'000'000 / pace.per_second)),
+        at_once_(static_cast<std::size_t>(pace.at_once)),
+        only_get_(pace.only_get) {}
 
   void run() {
     fmt::print("ready\n");
@@ -107,14 +115,17 @@ class Pinger {
  private:
   void send(Moment now) {
     constexpr std::string_view ping = "*1\r\n$4\r\nPING\r\n";
-    const std::string_view request = asks_get_ ? std::string_view(get_) : ping;
-    asks_get_ = !asks_get_;
+    requests_.clear();
+    for (std::size_t i = 0; i < at_once_; ++i) {
+      requests_ += asks_get_ ? std::string_view(get_) : ping;
+      asks_get_ = only_get_ || !asks_get_;
+    }
     const ssize_t count =
-        ::send(wire_.socket(), request.data(), request.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (count != static_cast<ssize_t>(request.size())) {
+        ::send(wire_.socket(), requests_.data(), requests_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (count != static_cast<ssize_t>(requests_.size())) {
       throw std::runtime_error("The server takes no more requests");
     }
-    sent_.push_back(now);
+    sent_.insert(sent_.end(), at_once_, now);
   }
 
   void wait_until(Moment due) {
@@ -144,6 +155,9 @@ class Pinger {
   Wire wire_;
   const std::string get_;
   const std::chrono::nanoseconds step_;
+  const std::size_t at_once_;
+  const bool only_get_;
+  std::string requests_;
   ReplyCounter replies_;
   std::deque<Moment> sent_;
   std::vector<SteadyClock::duration> waits_;
@@ -164,14 +178,20 @@ int main(int argc, char** argv) {
   CLI::App app("Sends PING and GET at a steady pace and prints how long the replies took.");
   std::uint16_t port = 6379;
   std::string key = "pinger";
-  int per_second = 1000;
+  larder::bench::Pace pace;
   app.add_option("--port", port)->required();
   app.add_option("--key", key, "what GET asks for; a value of one line")->capture_default_str();
-  app.add_option("--per-second", per_second)->capture_default_str()->check(CLI::Range(1, 1000000));
+  app.add_option("--per-second", pace.per_second)
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000000));
+  app.add_option("--at-once", pace.at_once, "requests in one send")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000));
+  app.add_flag("--only-get", pace.only_get, "no PING");
   CLI11_PARSE(app, argc, argv);
   try {
     larder::bench::ask_for_a_prompt_core();
-    larder::bench::Pinger pinger(port, key, per_second);
+    larder::bench::Pinger pinger(port, key, pace);
     pinger.run();
     pinger.print();
   } catch (const std::exception& error) {

@@ -164,6 +164,14 @@ class Served:
             fields = file.read().rpartition(")")[2].split()
         return Cpu(total, int(fields[11]), int(fields[12]))
 
+    def waited_ns(self):
+        """How long its threads were ready to run while others had the core."""
+        total = 0
+        for task in os.listdir(f"/proc/{self.pid}/task"):
+            with open(f"/proc/{self.pid}/task/{task}/schedstat") as file:
+                total += int(file.read().split()[1])
+        return total
+
     def rss_bytes(self):
         with open(f"/proc/{self.pid}/smaps_rollup") as file:
             return int(re.search(r"^Rss:\s+(\d+) kB", file.read(), re.MULTILINE)[1]) * 1024
