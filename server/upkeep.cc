@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/engine/dispatch.h"
 #include "server/engine/lane.h"
 #include "server/engine/pause.h"
 #include "server/engine/services.h"
 #include "server/engine/ticks.h"
 #include "server/metrics/vitals.h"
 #include "storage/store.h"
+#include "storage/timeline.h"
 
 namespace larder::server {
 namespace {
@@ -18,6 +20,9 @@ namespace {
 constexpr std::size_t kNamesPerHold = 64;
 // Buckets of flushed tables freed in one step: some 30 microseconds.
 constexpr std::size_t kBurialsPerStep = 32;
+
+// Buckets that one hold of a shard's lock walks when the wall clock was set: 320 entries or so.
+constexpr std::size_t kBucketsPerHold = 32;
 
 // What a tick may take, and a kind of work of it where others wait for their share.
 constexpr std::uint64_t kTickUs = 250;
@@ -41,12 +46,14 @@ class Slice {
 }  // namespace
 
 bool Upkeep::tick(Lane& lane) {
+  if (lane.index == 0) look_at_wall(lane);
   const std::int64_t now_ms = lane.now_ms;
   const std::uint64_t ticks = ticks_now();
   const std::uint64_t since_us = microseconds_of(ticks - std::exchange(lane.tended_ticks, ticks));
   const std::uint64_t slice_us =
       lane.is_behind ? std::clamp(since_us / kLateShare, kSliceUs, kLongestSliceUs) : kSliceUs;
   const bool expires = expire(lane, now_ms, slice_us);
+  const bool follows = lane.follows_wall && follow_wall(lane, slice_us);
   const bool buries = bury(slice_us);
   if (lane.index == 0) services_.store.weigh_slack();
   // Last, with what the others have left over: mostly all of it.
@@ -57,8 +64,31 @@ bool Upkeep::tick(Lane& lane) {
     services_.vitals.tick(services_);
     services_.pause.wake_if_over(now_ms);
   }
-  lane.is_behind = expires || buries || evicts;
+  lane.is_behind = expires || follows || buries || evicts;
   return lane.is_behind;
+}
+
+// Somebody has set the wall clock: deadlines that follow it must move, and nobody may make one by
+// the old difference meanwhile.
+void Upkeep::look_at_wall(Lane& lane) {
+  const std::int64_t step_ms = services_.timeline.step_of_wall_ms();
+  if (step_ms == 0) return;
+  const Alone alone(services_, lane);
+  services_.timeline.take_note(step_ms);
+  services_.store.wall_was_set(step_ms, services_.timeline.now_ms());
+  for (std::size_t i = 0; i < services_.lanes.size(); ++i) services_.lanes[i].follows_wall = true;
+}
+
+bool Upkeep::follow_wall(Lane& lane, std::uint64_t slice_us) {
+  const Slice slice(slice_us);
+  const std::size_t lanes = services_.lanes.size();
+  for (std::size_t shard = lane.index; shard < services_.store.shard_count(); shard += lanes) {
+    while (services_.store.follow_wall(shard, kBucketsPerHold)) {
+      if (slice.is_over()) return true;
+    }
+  }
+  lane.follows_wall = false;
+  return false;
 }
 
 // One hold a shard, and the next; a shard that has no more is passed over. Where the slice ended,

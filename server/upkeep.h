@@ -36,7 +36,9 @@ class Upkeep {
   void finish(Lane& lane);
 
  private:
+  void look_at_wall(Lane& lane);
   bool expire(Lane& lane, std::int64_t now_ms, std::uint64_t slice_us);
+  bool follow_wall(Lane& lane, std::uint64_t slice_us);
   bool bury(std::uint64_t slice_us);
   bool evict(std::int64_t now_ms, std::uint64_t slice_us);
 

@@ -61,8 +61,7 @@ std::uint64_t eviction_rank(const EvictionRules& rules, const Entry& entry, std:
     case Policy::volatile_lru: return lru::idle_ticks(entry.eviction(), now_ms);
     case Policy::allkeys_lfu:
     case Policy::volatile_lfu: return kHighestCounter - frequency(rules, entry.eviction(), now_ms);
-    case Policy::volatile_ttl:
-      return static_cast<std::uint64_t>(INT64_MAX - entry.deadline().unix_ms());
+    case Policy::volatile_ttl: return static_cast<std::uint64_t>(INT64_MAX - entry.deadline().ms());
     default: return chance;
   }
 }

@@ -82,15 +82,20 @@ void Shard::tidy() {
   if (!database.heap.wants_tidying()) untidy_ = nullptr;
 }
 
-void Shard::expire(std::uint32_t db, const Key& key, Entry* entry) {
+void Shard::expire(std::uint32_t db, const Key& key, Entry* entry, std::int64_t now_ms) {
   ++counters.expired;
+  if (!lateness_) lateness_ = std::make_unique<Lateness>();
+  lateness_->add(now_ms - entry->deadline().ms(), now_ms);
   erase(db, key, entry);
 }
 
 void Shard::count_deadline(Database& database, Deadline deadline, int sign) {
   if (deadline.is_never()) return;
   database.volatile_count += static_cast<std::size_t>(static_cast<std::ptrdiff_t>(sign));
-  database.deadline_sum_s += sign * std::min(deadline.unix_ms() / 1000, kFarthestSummedS);
+  if (deadline.follows_wall()) {
+    database.following_count += static_cast<std::size_t>(static_cast<std::ptrdiff_t>(sign));
+  }
+  database.deadline_sum_s += sign * std::min(deadline.ms() / 1000, kFarthestSummedS);
 }
 
 // Sees to it that the wheel comes by at the entry's deadline. A name that is in the wheel already
@@ -109,7 +114,9 @@ void Shard::insert(std::uint32_t db, const Key& key, Entry* entry, std::int64_t 
                             : bits_when_made(rules_.eviction, now_ms));
   database.table.insert(key.hash, entry);
   if (entry->has(Entry::has_deadline)) {
-    count_deadline(database, entry->deadline(), 1);
+    const Deadline deadline = entry->deadline();
+    if (deadline.follows_wall()) entry->store_wall_epoch(database.wall.epoch);
+    count_deadline(database, deadline, 1);
     hang(database, key, entry, now_ms);
   }
   database.blobs += entry->encoding() == Encoding::blob;
@@ -127,6 +134,7 @@ void Shard::replace(std::uint32_t db, const Key& key, Entry* older, Entry* newer
                      static_cast<std::ptrdiff_t>(older->weight_bytes());
   count_deadline(database, before, -1);
   count_deadline(database, after, 1);
+  if (after.follows_wall()) newer->store_wall_epoch(database.wall.epoch);
   database.blobs += newer->encoding() == Encoding::blob;
   database.blobs -= older->encoding() == Encoding::blob;
   database.table.replace(key.hash, older, newer);
@@ -176,6 +184,7 @@ Entry* Shard::set_deadline(std::uint32_t db, const Key& key, Entry* entry, Deadl
   count_deadline(database, before, -1);
   count_deadline(database, deadline, 1);
   entry->store_deadline(deadline);
+  if (deadline.follows_wall()) entry->store_wall_epoch(database.wall.epoch);
   if (deadline < before || !entry->has(Entry::in_wheel)) hang(database, key, entry, now_ms);
   account(database, 0);
   note_change(db, key.bytes);
@@ -204,6 +213,8 @@ Deadline Shard::visit_due(std::uint32_t db, Database& database, std::uint32_t na
   Deadline next = Deadline::never();
   due_.clear();
   database.table.each_named(name, [&](Entry* entry) {
+    // Where it is to hang is what this visit answers.
+    if (entry->is_behind_wall(database.wall.epoch)) move_with_wall(database, entry);
     const Deadline deadline = entry->deadline();
     if (deadline.is_never()) {
       entry->set(Entry::in_wheel, false);
@@ -214,8 +225,7 @@ Deadline Shard::visit_due(std::uint32_t db, Database& database, std::uint32_t na
     }
   });
   for (Entry* entry : due_) {
-    ++counters.expired;
-    erase(db, Key{entry->key(), hash_bytes(entry->key(), rules_.seed)}, entry);
+    expire(db, Key{entry->key(), hash_bytes(entry->key(), rules_.seed)}, entry, now_ms);
   }
   return next;
 }
@@ -231,6 +241,23 @@ std::size_t Shard::drop_expired(std::int64_t now_ms, std::size_t budget) {
     account(*there, 0);
   }
   return visited;
+}
+
+std::size_t Shard::unreclaimed_bytes(std::int64_t now_ms) const {
+  constexpr std::size_t kMostNames = 256;
+  std::size_t sum = 0;
+  for (std::uint32_t db = 0; db < rules_.databases; ++db) {
+    Database* there = database(db);
+    if (there == nullptr || !there->wheel) continue;
+    std::size_t bytes = 0;
+    const auto weigh = [&](const Entry* entry) {
+      if (entry->deadline().has_passed(now_ms)) bytes += entry->weight_bytes();
+    };
+    const std::size_t names = there->wheel->each_due(
+        now_ms, kMostNames, [&](std::uint32_t name) { there->table.each_named(name, weigh); });
+    sum += names <= kMostNames ? bytes : bytes * names / kMostNames;
+  }
+  return sum;
 }
 
 std::uint64_t Shard::rank_of(const Entry& entry, std::int64_t now_ms) {

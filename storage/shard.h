@@ -3,6 +3,10 @@
 //
 // It knows no lock: its holder may call. (Store keeps a lock beside each shard; in exclusive mode
 // nobody else runs.)
+// When the wall clock is set, the deadlines that follow it must move, which may be all of them: a
+// walk in steps (wall_step.cc). Each of them says for which epoch of the wall it is; one that is
+// found in the meantime is moved as it is found, so a lookup is never wrong.
+//
 // Must hold: entry_bytes_ is the sum of the weights of all entries; a database's volatile count is
 // the number of its entries with a deadline; every entry with a deadline has a name in the wheel
 // that comes up in time.
@@ -20,6 +24,7 @@
 #include "storage/eviction.h"
 #include "storage/eviction_auto.h"
 #include "storage/hash.h"
+#include "storage/lateness.h"
 #include "storage/table.h"
 #include "storage/timer_wheel.h"
 #include "storage/watch.h"
@@ -44,6 +49,16 @@ struct ShardCounters {
   std::uint64_t expired = 0;
   std::uint64_t evicted = 0;
   std::uint64_t longest_hold_ticks = 0;  // of its lock; see Store
+};
+
+// How the deadlines of a database that follow the wall clock are brought to where it was set.
+struct WallStep {
+  unsigned epoch = 0;  // 0 or 1: of the deadlines that are right
+  bool is_walking = false;
+  std::int64_t by_ms = 0;  // those of the other epoch die so much earlier
+  std::int64_t at_ms = 0;  // when it happened
+  std::size_t walked_buckets = 0;
+  std::size_t seen_buckets = 0;  // that the table had; with fewer the walk begins anew
 };
 
 class Shard {
@@ -76,7 +91,9 @@ class Shard {
     std::size_t blobs = 0;              // entries with one
     std::unique_ptr<TimerWheel> wheel;  // from the first deadline on
     std::size_t volatile_count = 0;
+    std::size_t following_count = 0;  // entries whose deadline follows the wall clock
     std::int64_t deadline_sum_s = 0;  // seconds, of all deadlines: for the mean time to live
+    WallStep wall;
     std::size_t entry_bytes = 0;
     std::size_t own_bytes = 0;        // table and wheel, as last accounted
     std::size_t emptied_buckets = 0;  // progress of bury()
@@ -91,8 +108,10 @@ class Shard {
     if (there == nullptr) return nullptr;
     Entry* entry = there->table.find(key.hash, key.bytes);
     if (entry == nullptr || !entry->has(Entry::has_deadline)) return entry;
+    if (entry->is_behind_wall(there->wall.epoch)) [[unlikely]]
+      catch_up_with_wall(*there, key.hash, entry);
     if (!entry->deadline().has_passed(now_ms)) return entry;
-    expire(db, key, entry);
+    expire(db, key, entry, now_ms);
     return nullptr;
   }
   // The same, counting a hit or a miss and touching the entry's eviction bits if asked.
@@ -154,6 +173,18 @@ class Shard {
   // Drops keys whose time has come, looking at no more than `budget` names; answers how many it
   // looked at.
   std::size_t drop_expired(std::int64_t now_ms, std::size_t budget);
+  // How late keys were dropped; null: none was yet.
+  const Lateness* lateness() const { return lateness_.get(); }
+  void reset_lateness() { lateness_.reset(); }
+  // Bytes of entries whose time has come and that are still there, as far as upkeep will find them:
+  // up to a few hundred names are looked at, and beyond that it is an estimate by their mean.
+  std::size_t unreclaimed_bytes(std::int64_t now_ms) const;
+
+  // The wall clock was set forward by so much (back: negative): deadlines that follow it die so
+  // much earlier from now on. Finishes what an earlier step has left; the rest is follow_wall()'s.
+  void wall_was_set(std::int64_t by_ms, std::int64_t now_ms);
+  // Moves those of some buckets; false when there is nothing left to move.
+  bool follow_wall(std::size_t budget_buckets);
 
   std::size_t size(std::uint32_t db) const;
   Database* database(std::uint32_t db) const { return place(db).load(std::memory_order_acquire); }
@@ -180,7 +211,7 @@ class Shard {
     return db == 0 ? first_database_ : databases_[db];
   }
   Database& database_or_make(std::uint32_t db);
-  void expire(std::uint32_t db, const Key& key, Entry* entry);
+  void expire(std::uint32_t db, const Key& key, Entry* entry, std::int64_t now_ms);
   void empty(std::uint32_t db, Database& database);
   void note_change(std::uint32_t db, std::string_view key) {
     ++counters.changes;
@@ -189,6 +220,9 @@ class Shard {
   void account(Database& database, std::ptrdiff_t entry_bytes);
   void hang(Database& database, const Key& key, Entry* entry, std::int64_t now_ms);
   void count_deadline(Database& database, Deadline deadline, int sign);
+  bool move_with_wall(Database& database, Entry* entry);
+  void catch_up_with_wall(Database& database, std::uint64_t hash, Entry* entry);
+  bool walk_with_wall(Database& database, std::size_t& budget_buckets);
   Deadline visit_due(std::uint32_t db, Database& database, std::uint32_t name, std::int64_t now_ms);
   std::optional<std::uint32_t> draw_database();
   // A key of the sample, and how much sooner than others it should go.
@@ -218,6 +252,7 @@ class Shard {
   std::array<std::uint64_t, 2> next_samples_{};  // where they will begin, drawn ahead
   std::uint64_t chance_;                         // xorshift: only ever picks samples
   Database* untidy_ = nullptr;
+  std::unique_ptr<Lateness> lateness_;  // from the first expired key on
   std::vector<Entry*> due_;
   std::vector<Entry*> sample_;
   std::vector<Candidate> victims_;  // void after any change but their own eviction

@@ -274,11 +274,22 @@ DatabaseStatistics Store::statistics(std::uint32_t db, std::int64_t now_ms) {
   return sum;
 }
 
+ExpiryStatistics Store::expiry_statistics(std::int64_t now_ms) {
+  ExpiryStatistics sum;
+  for (auto& cell : cells_) {
+    const MutexLock lock(cell->mutex);
+    if (cell->shard.lateness() != nullptr) sum.lateness.merge(*cell->shard.lateness());
+    sum.unreclaimed_bytes += cell->shard.unreclaimed_bytes(now_ms);
+  }
+  return sum;
+}
+
 void Store::reset_counters() {
   for (auto& cell : cells_) {
     const MutexLock lock(cell->mutex);
     const std::uint64_t changes = cell->shard.counters.changes;
     cell->shard.counters = {.changes = changes};
+    cell->shard.reset_lateness();
   }
 }
 

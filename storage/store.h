@@ -91,6 +91,12 @@ struct StoreStatistics {
   std::size_t entry_bytes = 0;
 };
 
+// How well expiry keeps up.
+struct ExpiryStatistics {
+  Lateness lateness;
+  std::size_t unreclaimed_bytes = 0;  // Shard::unreclaimed_bytes of all
+};
+
 struct DatabaseStatistics {
   std::size_t keys = 0;
   std::size_t volatile_keys = 0;
@@ -173,6 +179,7 @@ class Store {
   std::size_t size(std::uint32_t db);
   StoreStatistics statistics();
   DatabaseStatistics statistics(std::uint32_t db, std::int64_t now_ms);
+  ExpiryStatistics expiry_statistics(std::int64_t now_ms);
   void reset_counters();
   std::optional<std::string> random_key(std::uint32_t db, std::int64_t now_ms,
                                         const HeldShards* held);
@@ -204,6 +211,11 @@ class Store {
   // One tick's work on one shard: drop what has expired. Answers how many names it looked at (==
   // budget: there is more).
   std::size_t drop_expired(std::size_t shard, std::int64_t now_ms, std::size_t budget);
+  // The wall clock was set forward by so much (back: negative). Alone. Deadlines that follow it are
+  // right from now on; the wheel is told of them by follow_wall(), a shard at a time: false when it
+  // knows them all.
+  void wall_was_set(std::int64_t by_ms, std::int64_t now_ms);
+  bool follow_wall(std::size_t shard, std::size_t budget_buckets);
   // Frees some of what was flushed; false when nothing is left to free.
   bool bury(std::size_t budget_buckets);
   // Keys that were flushed and are not freed yet.

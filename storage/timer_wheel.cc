@@ -67,23 +67,6 @@ void TimerWheel::hang(std::uint32_t name, int ring, std::size_t slot) {
   ++size_;
 }
 
-// The clock was set back: what hangs here would come up by the old time. All names are due, and are
-// hung anew as they are visited. Walks every chunk once; an operator's act, not a client's.
-void TimerWheel::set_back(std::int64_t target) {
-  for (std::size_t r = 0; r < rings_.size(); ++r) {
-    for (Chunk*& head : rings_[r]) {
-      while (head != nullptr) {
-        Chunk* const chunk = head;
-        head = chunk->next;
-        chunk->next = due_;
-        due_ = chunk;
-      }
-    }
-    occupied_[r].fill(0);
-  }
-  tick_ = target;
-}
-
 bool TimerWheel::take_due(std::uint32_t& name) {
   if (due_ == nullptr) return false;
   name = due_->names[--due_->count];

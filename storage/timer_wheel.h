@@ -21,6 +21,7 @@
 // Source: Varghese & Lauck, "Hashed and hierarchical timing wheels" (SOSP 1987).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -49,7 +50,6 @@ class TimerWheel {
   std::size_t advance(std::int64_t now_ms, std::size_t budget, Visitor&& visit) {
     std::size_t visited = 0;
     const std::int64_t target = tick_of_now(now_ms);
-    if (target + kSetBackTicks < tick_) set_back(target);
     for (;;) {
       std::uint32_t name = 0;
       while (visited < budget && take_due(name)) {
@@ -61,14 +61,36 @@ class TimerWheel {
     }
   }
 
+  // Visits the names that have come up and wait, and those that an advance to now_ms would bring up
+  // (some of which are not due), `most` of them at the most; answers how many there are.
+  template <class Visitor>
+  std::size_t each_due(std::int64_t now_ms, std::size_t most, Visitor&& visit) const {
+    std::size_t names = 0;
+    const auto walk = [&](const Chunk* chunk) {
+      for (; chunk != nullptr; chunk = chunk->next) {
+        for (std::uint32_t i = 0; i < chunk->count && names + i < most; ++i) visit(chunk->names[i]);
+        names += chunk->count;
+      }
+    };
+    walk(due_);
+    // Slots are rounded up: what is due in the middle of a tick hangs in the next one.
+    const std::int64_t target = tick_of_now(now_ms) + 1;
+    for (int ring = 0; ring < kRings; ++ring) {
+      const std::int64_t here = tick_ >> (8 * ring);
+      const std::int64_t last = std::min(target >> (8 * ring), here + std::int64_t{kSlots} - 1);
+      for (std::int64_t at = here + 1; at <= last; ++at) {
+        walk(rings_[static_cast<std::size_t>(ring)][static_cast<std::size_t>(at) & (kSlots - 1)]);
+      }
+    }
+    return names;
+  }
+
   std::size_t size() const { return size_; }
   std::size_t used_bytes() const;
 
  private:
   static constexpr int kRings = 4;
   static constexpr std::size_t kSlots = 256;
-  // Time that is this much behind was set back (two readers of one clock differ by less): a second.
-  static constexpr std::int64_t kSetBackTicks = 1000 / kTickMs;
   // A chunk of names, one cache line.
   struct Chunk {
     Chunk* next;
@@ -80,13 +102,12 @@ class TimerWheel {
   static std::int64_t tick_of_now(std::int64_t now_ms) { return now_ms / kTickMs; }
   // Rounded up: a slot comes up when everything in it is due.
   static std::int64_t tick_of(Deadline deadline) {
-    const std::int64_t ms = deadline.unix_ms();
+    const std::int64_t ms = deadline.ms();
     return ms / kTickMs + (ms % kTickMs > 0 ? 1 : 0);
   }
 
   bool take_due(std::uint32_t& name);
   bool step_towards(std::int64_t target);
-  void set_back(std::int64_t target);
   void hang(std::uint32_t name, int ring, std::size_t slot);
   int first_occupied(int ring, std::size_t from) const;  // slot at or after `from`, or -1
 

@@ -1,6 +1,8 @@
 // Expiry: when keys die, and how long they have left.
 //
-// A deadline is a moment of wall time in milliseconds. A deadline that is past when it is given is
+// A deadline is a moment of the timeline in milliseconds (storage/timeline.h): set the wall clock,
+// and what was given as a span dies after that span, what was given as a moment at that moment.
+// A deadline that is past when it is given is
 // a deletion: the store does that, and the command answers as if it had been set. Redis judges the
 // options first, then the number, then the key; so does this file.
 //
@@ -13,6 +15,7 @@
 #include "server/commands/shared_args.h"
 #include "server/engine/families.h"
 #include "storage/slot.h"
+#include "storage/timeline.h"
 
 namespace larder::server {
 namespace {
@@ -65,7 +68,7 @@ Deadline read_moment(Args& args, const Call& call, TimeUnit unit, TimeBase base)
   const std::int64_t start_ms = base == TimeBase::now ? call.now_ms : 0;
   if (!span_ms || *span_ms > std::numeric_limits<std::int64_t>::max() - start_ms)
     fail_expire(args, call);
-  return args.failed() ? Deadline::never() : deadline_at(*span_ms + start_ms);
+  return args.failed() ? Deadline::never() : deadline_of(call, *span_ms + start_ms, base);
 }
 
 void expire_at(Call& call, TimeUnit unit, TimeBase base) {
@@ -106,7 +109,9 @@ void answer_deadline(Call& call, TimeUnit unit, TimeBase base) {
   call.keys.peek(call.key(), [&](const Value* value) {
     if (value == nullptr) return call.reply.integer(-2);
     if (value->deadline().is_never()) return call.reply.integer(-1);
-    const std::int64_t ms = value->deadline().unix_ms() - (base == TimeBase::now ? call.now_ms : 0);
+    const std::int64_t moment_ms = value->deadline().ms();
+    const std::int64_t ms = base == TimeBase::now ? moment_ms - call.now_ms
+                                                  : call.services.timeline.wall_ms(moment_ms);
     if (unit == TimeUnit::milliseconds) return call.reply.integer(ms);
     call.reply.integer(ms / 1000 + (ms % 1000 >= 500 ? 1 : 0));
   });

@@ -14,6 +14,7 @@
 #include "server/engine/monitors.h"
 #include "server/scripting/lua.h"
 #include "server/scripting/scripts.h"
+#include "storage/timeline.h"
 
 namespace larder::server {
 namespace {
@@ -49,7 +50,8 @@ Split split(Call& call, bool read_only) {
 // Here and not in the dispatcher, so that the script is shown before its commands.
 void show_to_monitors(Call& call) {
   if (!call.services.monitors.any()) return;
-  call.services.monitors.show(call.lane.now_us, call.client, call.words, false, false);
+  call.services.monitors.show(call.services.timeline.wall_us(call.lane.now_us), call.client,
+                              call.words, false, false);
 }
 
 void run_text(Call& call, bool read_only) {

@@ -6,6 +6,7 @@
 #include "protocol/numbers.h"
 #include "server/engine/registry.h"
 #include "server/options.h"
+#include "storage/timeline.h"
 
 namespace larder::server {
 
@@ -25,8 +26,11 @@ std::optional<std::int64_t> to_milliseconds(std::int64_t amount, TimeUnit unit) 
   return amount * 1000;
 }
 
-Deadline deadline_at(std::int64_t unix_ms) {
-  return Deadline::at(unix_ms == kMost ? kMost - 1 : unix_ms);
+Deadline deadline_of(const Call& call, std::int64_t ms, TimeBase base) {
+  const bool follows_wall = base == TimeBase::epoch;
+  if (follows_wall) ms = call.services.timeline.ms_of_wall(ms);
+  if (ms == kMost) --ms;
+  return follows_wall ? Deadline::following_wall(ms) : Deadline::at(ms);
 }
 
 void fail_expire(Args& args, const Call& call) {
@@ -46,7 +50,7 @@ Deadline read_deadline(Args& args, const Call& call, std::string_view amount, Ti
     fail_expire(args, call);
     return Deadline::never();
   }
-  return deadline_at(start_ms + *span_ms);
+  return deadline_of(call, start_ms + *span_ms, base);
 }
 
 const TimeOption::Kind TimeOption::kKinds[4] = {

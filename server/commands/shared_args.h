@@ -22,9 +22,10 @@ enum class TimeBase : std::uint8_t { now, epoch };
 
 // The same moment or span in milliseconds; nothing when that does not fit.
 std::optional<std::int64_t> to_milliseconds(std::int64_t amount, TimeUnit unit);
-// A deadline at that moment. The last millisecond an int64 can name stands for "never" in the
-// store, so who asks for it gets the one before.
-storage::Deadline deadline_at(std::int64_t unix_ms);
+// A deadline at that moment: of the timeline, or of wall time (base epoch), and then it follows the
+// wall clock. The last millisecond an int64 can name stands for "never" in the store, so who asks
+// for it gets the one before.
+storage::Deadline deadline_of(const Call& call, std::int64_t ms, TimeBase base);
 // "ERR invalid expire time in 'setex' command".
 void fail_expire(Args& args, const Call& call);
 

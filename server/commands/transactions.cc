@@ -18,6 +18,7 @@
 #include "server/engine/monitors.h"
 #include "server/engine/registry.h"
 #include "server/engine/transaction.h"
+#include "storage/timeline.h"
 
 namespace larder::server {
 namespace {
@@ -110,8 +111,8 @@ void run_queued(Call& call, Transaction& transaction, const storage::HeldShards*
                                         .now_ms = call.now_ms,
                                         .in_exec = true});
     if (call.services.monitors.any() && !(one.row->flags & (skip_monitor | admin))) {
-      call.services.monitors.show(call.lane.now_us, call.client, words,
-                                  one.row->flags & touches_arguments, false);
+      call.services.monitors.show(call.services.timeline.wall_us(call.lane.now_us), call.client,
+                                  words, one.row->flags & touches_arguments, false);
     }
   }
 }

@@ -178,7 +178,7 @@ struct Call {
   Words words;  // as sent, the name first
   storage::Keyspace& keys;
   Reply& reply;
-  std::int64_t now_ms;  // wall time of this call; frozen in EXEC and scripts
+  std::int64_t now_ms;  // time of this call; frozen in EXEC and scripts
   bool in_script = false;
   bool in_exec = false;
   // The first key's hash, when the session has computed it for its prefetch; else null.

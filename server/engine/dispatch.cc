@@ -15,8 +15,8 @@
 #include "server/metrics/slowlog.h"
 #include "server/options.h"
 #include "server/scripting/scripts.h"
-#include "storage/clock.h"
 #include "storage/ensure.h"
+#include "storage/timeline.h"
 #include "storage/turnstile.h"
 
 namespace larder::server {
@@ -201,7 +201,7 @@ Next Dispatcher::execute_while_busy(Lane& lane, Client& client, Words words,
                                     protocol::RespWriter& writer) {
   const Prepared prepared = prepare(words);
   Asked asked{lane, client, words, prepared, writer};
-  lane.set_now(services_.clock.wall().count());
+  lane.set_now(services_.timeline.now_us());
   const bool passes = is_known(asked) && has_its_words(asked) && is_signed_in(asked) &&
                       may_be_in_multi(asked) && is_not_busy(asked);
   if (!passes) return Next::go_on;
@@ -216,7 +216,7 @@ void Dispatcher::show_to_monitors(const Asked& asked) {
     return;
   const Flag flags = asked.row().flags;
   if (flags & (Flag::skip_monitor | Flag::admin)) return;
-  services_.monitors.show(asked.lane.now_us, asked.client, asked.words,
+  services_.monitors.show(services_.timeline.wall_us(asked.lane.now_us), asked.client, asked.words,
                           flags & Flag::touches_arguments, false);
 }
 
@@ -286,7 +286,7 @@ void Dispatcher::note_slow(Asked& asked, std::uint64_t ticks) {
   const bool has_secrets = asked.row().flags & Flag::touches_arguments;
   const std::vector<std::string_view> shown = has_secrets ? redacted(asked.words)
                                                           : std::vector<std::string_view>{};
-  services_.slowlog.add(asked.lane.now_us / 1'000'000, took_us,
+  services_.slowlog.add(services_.timeline.wall_us(asked.lane.now_us) / 1'000'000, took_us,
                         has_secrets ? Words(shown) : asked.words, asked.client.address,
                         asked.client.name, services_.options.settings.slowlog_max_len);
 }
@@ -332,7 +332,7 @@ void Dispatcher::run_inner(Lane& lane, Client& client, const Command& row, Words
 
 LaneVisit::LaneVisit(Services& services, Lane& lane) : services_(services), lane_(lane) {
   lane_.is_inside = services_.turnstile.enter(lane_.seat);
-  lane_.set_now(services_.clock.wall().count());
+  lane_.set_now(services_.timeline.now_us());
   lane_.slow_ticks = least_slow_ticks(services_);
   restart_clock(lane_);
 }

@@ -19,6 +19,7 @@
 #include "server/scripting/scripts.h"
 #include "server/upkeep.h"
 #include "storage/store.h"
+#include "storage/timeline.h"
 #include "storage/turnstile.h"
 
 namespace larder::server {
@@ -52,6 +53,7 @@ class Engine {
   Monitors monitors_;
   Pause pause_;
   SlowLog slowlog_;
+  storage::Timeline timeline_;
   Vitals vitals_;
   Services services_;
   Dispatcher dispatcher_;

@@ -90,12 +90,12 @@ class alignas(64) Lane {
   std::vector<CommandCounters> commands;
   std::mt19937_64 chance;
   std::unique_ptr<scripting::Interpreter> interpreter;
-  // Wall time of the batch that runs, in both units: every command asks for milliseconds.
+  // The timeline's time of the batch that runs, in both units: every command asks for milliseconds.
   std::int64_t now_us = 0;
   std::int64_t now_ms = 0;
-  void set_now(std::int64_t wall_us) {
-    now_us = wall_us;
-    now_ms = wall_us / 1000;
+  void set_now(std::int64_t us) {
+    now_us = us;
+    now_ms = us / 1000;
   }
   std::uint64_t ticks = 0;       // when the last command was done; the next one's time begins here
   std::uint64_t slow_ticks = 0;  // who takes less is no matter for the slow log
@@ -106,6 +106,7 @@ class alignas(64) Lane {
   std::uint64_t tended_ticks = 0;
   bool is_behind = false;
   std::size_t next_shard = 0;
+  bool follows_wall = false;  // the wall clock was set, and deadlines of its shards are being moved
 
   // Error replies by code word ("ERR", "WRONGTYPE"), for INFO errorstats. Read only while the lanes
   // stand still.

@@ -5,6 +5,7 @@
 namespace larder::storage {
 class Clock;
 class Store;
+class Timeline;
 class Turnstile;
 }  // namespace larder::storage
 
@@ -30,6 +31,7 @@ struct Services {
   storage::Store& store;
   storage::Turnstile& turnstile;
   const storage::Clock& clock;
+  storage::Timeline& timeline;
   Registry& registry;
   Dispatcher& dispatcher;
   Options& options;

@@ -21,6 +21,7 @@
 #include "server/version.h"
 #include "storage/reaper.h"
 #include "storage/store.h"
+#include "storage/timeline.h"
 
 namespace larder::server {
 namespace {
@@ -211,9 +212,14 @@ void persistence(const Services& services, Page& page) {
   page.line("aof_last_cow_size:0");
 }
 
+// expiration_lag_ms is how long after its deadline the memory of a key was given back, at the worst
+// of the last minute; its percentiles are of all keys that have expired. expired_unreclaimed_bytes
+// is what such keys still take now: exact while they are few, else by the mean of some of them.
 void stats(const Services& services, Page& page) {
   constexpr double kKilobyte = 1024;
   const storage::ShardCounters keys = services.store.statistics().counters;
+  const std::int64_t now_ms = services.timeline.now_ms();
+  const storage::ExpiryStatistics expiry = services.store.expiry_statistics(now_ms);
   const Vitals::Snapshot rates = services.vitals.snapshot(0);
   page.line("total_connections_received:{}", sum(services, &LaneCounters::connections));
   page.line("total_commands_processed:{}", sum(services, &LaneCounters::commands));
@@ -233,6 +239,10 @@ void stats(const Services& services, Page& page) {
   page.line("expired_keys:{}", keys.expired);
   page.line("expired_stale_perc:0.00");
   page.line("expired_time_cap_reached_count:0");
+  page.line("expiration_lag_ms:{}", expiry.lateness.longest_of_minute_ms(now_ms));
+  page.line("expiration_lag_percentiles_ms:p50={},p99={},p99.9={}", expiry.lateness.at(0.5),
+            expiry.lateness.at(0.99), expiry.lateness.at(0.999));
+  page.line("expired_unreclaimed_bytes:{}", expiry.unreclaimed_bytes);
   page.line("evicted_keys:{}", keys.evicted);
   page.line("evicted_clients:0");
   page.line("keyspace_hits:{}", keys.hits);
@@ -315,7 +325,7 @@ void latencystats(const Services& services, Page& page) {
     }
     if (all.total() == 0) continue;
     const auto usec = [&](double share) {
-      return static_cast<double>(all.ticks_at(share)) * usec_per_tick;
+      return static_cast<double>(all.at(share)) * usec_per_tick;
     };
     page.line("latency_percentiles_usec_{}:p50={:.3f},p99={:.3f},p99.9={:.3f}",
               services.registry.full_name(services.registry.row(number)), usec(0.5), usec(0.99),
@@ -329,7 +339,7 @@ void cluster(const Services&, Page& page) {
 
 // Exporters divide by keys: a database without any is not listed.
 void keyspace(const Services& services, Page& page) {
-  const std::int64_t now_ms = services.clock.wall_ms();
+  const std::int64_t now_ms = services.timeline.now_ms();
   for (std::uint32_t db = 0; db < services.store.database_count(); ++db) {
     const storage::DatabaseStatistics of_db = services.store.statistics(db, now_ms);
     if (of_db.keys == 0) continue;

@@ -4,9 +4,10 @@
 //     # Section            sections in one order, whatever order they were asked for in
 //     name:value           one a line; a blank line between sections
 //
-// Some fields speak of things there are not (replicas, snapshots on disk): they say what a Redis
-// without them says. Thread: any loop, while the others are held off (it looks at their clients and
-// error counts).
+// Some fields are our own (event_loops, shard_lock_longest_hold_usec, expiration_lag_ms and what
+// belongs to it). Some speak of things there are not (replicas, snapshots on disk): they say what a
+// Redis without them says. Thread: any loop, while the others are held off (it looks at their
+// clients and error counts).
 #pragma once
 
 #include <span>

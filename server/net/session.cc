@@ -15,6 +15,7 @@
 #include "server/log.h"
 #include "server/net/loop.h"
 #include "server/options.h"
+#include "storage/timeline.h"
 
 namespace larder::server::net {
 namespace {
@@ -31,7 +32,7 @@ constexpr std::int64_t kIdleBufferMs = 2'000;
 Session::Session(Loop& loop, int socket, std::uint64_t id)
     : loop_(loop),
       socket_(socket),
-      client_(id, this, loop.engine().services().clock.wall_ms()),
+      client_(id, this, loop.engine().services().timeline.now_ms()),
       input_(loop.blocks()),
       output_(loop.blocks()),
       writer_(output_) {

@@ -18,6 +18,7 @@
 #include "server/scripting/scripts.h"
 #include "server/scripting/sha1.h"
 #include "server/version.h"
+#include "storage/timeline.h"
 
 namespace larder::server::scripting {
 namespace {
@@ -100,7 +101,8 @@ std::string_view refusal(Machine& machine, const Command* row) {
 
 void show_to_monitors(Machine& machine, const Command& row) {
   if (!machine.services.monitors.any() || row.flags & (Flag::skip_monitor | Flag::admin)) return;
-  machine.services.monitors.show(machine.lane.now_us, machine.run->call.client, machine.words,
+  machine.services.monitors.show(machine.services.timeline.wall_us(machine.lane.now_us),
+                                 machine.run->call.client, machine.words,
                                  row.flags & Flag::touches_arguments, true);
 }
 

@@ -38,6 +38,30 @@ TEST_CASE("INFO has the sections of Redis in their order, each once") {
   CHECK(larder("INFO nothing") == "");
 }
 
+TEST_CASE("INFO tells how late expired keys were given back, and what the late ones take") {
+  Larder larder;
+  CHECK(field(larder, "expiration_lag_ms") == "0");
+  CHECK(field(larder, "expiration_lag_percentiles_ms") == "p50=0,p99=0,p99.9=0");
+  CHECK(field(larder, "expired_unreclaimed_bytes") == "0");
+  for (int i = 0; i < 10; ++i) larder("SET k" + std::to_string(i) + " v PX 100");
+  larder("SET stays v EX 100");
+  larder.clock().advance(150ms);  // upkeep has not come by
+  const std::string bytes = *field(larder, "expired_unreclaimed_bytes");
+  CHECK(std::stoi(bytes) > 10 * 16);
+  CHECK(std::stoi(bytes) < 10 * 64);
+  CHECK(field(larder, "expired_keys") == "0");
+  larder.advance(0ms);
+  CHECK(field(larder, "expired_keys") == "10");
+  CHECK(field(larder, "expired_unreclaimed_bytes") == "0");
+  CHECK(field(larder, "expiration_lag_ms") == "50");
+  CHECK(field(larder, "expiration_lag_percentiles_ms") == "p50=51,p99=51,p99.9=51");
+  larder.advance(60s);
+  CHECK(field(larder, "expiration_lag_ms") == "0");
+  CHECK(field(larder, "expiration_lag_percentiles_ms") == "p50=51,p99=51,p99.9=51");
+  larder("CONFIG RESETSTAT");
+  CHECK(field(larder, "expiration_lag_percentiles_ms") == "p50=0,p99=0,p99.9=0");
+}
+
 TEST_CASE("INFO without a section leaves out what is long") {
   Larder larder;
   CHECK(larder("INFO").find("# Commandstats") == std::string::npos);

@@ -20,11 +20,13 @@ inline void audit(Store& store) {
       if (there == nullptr) continue;
       std::size_t keys = 0;
       std::size_t volatile_keys = 0;
+      std::size_t following_keys = 0;
       std::size_t entry_bytes = 0;
       for (std::size_t bucket = 0; bucket < there->table.bucket_count(); ++bucket) {
         there->table.each_in_bucket(bucket, [&](Entry* entry) {
           ++keys;
           if (entry->has(Entry::has_deadline)) ++volatile_keys;
+          if (entry->deadline().follows_wall()) ++following_keys;
           entry_bytes += entry->weight_bytes();
           const Key key = store.key(entry->key());
           REQUIRE(store.shard_of(key) == i);
@@ -33,6 +35,7 @@ inline void audit(Store& store) {
       }
       REQUIRE(there->table.size() == keys);
       REQUIRE(there->volatile_count == volatile_keys);
+      REQUIRE(there->following_count == following_keys);
       REQUIRE(there->entry_bytes == entry_bytes);
       REQUIRE(there->own_bytes ==
               there->table.used_bytes() + (there->wheel ? there->wheel->used_bytes() : 0));

@@ -128,25 +128,52 @@ TEST_CASE("a new entry inherits what belongs to the key and nothing of the value
 
 TEST_CASE("a deadline is stored over another of its width") {
   const OwnedEntry entry = make_text("k", "v", kSoon);
-  for (const std::int64_t ms : {std::int64_t{0}, std::int64_t{1}, (std::int64_t{1} << 48) - 1}) {
+  for (const std::int64_t ms : {std::int64_t{0}, std::int64_t{1}, Deadline::kLastFollowingMs}) {
     entry->store_deadline(Deadline::at(ms));
-    CHECK(entry->deadline().unix_ms() == ms);
+    CHECK(entry->deadline().ms() == ms);
   }
   CHECK(entry->key() == "k");
   CHECK(entry->inline_bytes() == "v");
 }
 
-TEST_CASE("deadlines before 1970 and after the year 10889 take two bytes more") {
-  for (const std::int64_t ms : {std::int64_t{-1}, std::int64_t{1} << 48, INT64_MAX - 1}) {
+TEST_CASE("deadlines before 1970 and after the year 4199 take two bytes more") {
+  for (const std::int64_t ms : {std::int64_t{-1}, std::int64_t{1} << 46, INT64_MAX - 1}) {
     const OwnedEntry entry = make_text("k", "v", Deadline::at(ms));
-    CHECK(entry->deadline().unix_ms() == ms);
+    CHECK(entry->deadline().ms() == ms);
     CHECK(entry->deadline_bytes() == 8);
     CHECK(entry->size_bytes() == 18);
     CHECK(entry->key() == "k");
     entry->store_deadline(Deadline::at(~ms));
-    CHECK(entry->deadline().unix_ms() == ~ms);
+    CHECK(entry->deadline().ms() == ~ms);
     CHECK(entry->inline_bytes() == "v");
   }
+}
+
+TEST_CASE("a deadline says whether it follows the wall clock, and for which epoch of it") {
+  for (const std::int64_t ms : {std::int64_t{0}, kSoon.ms(), Deadline::kLastFollowingMs}) {
+    const OwnedEntry entry = make_text("k", "v", Deadline::following_wall(ms));
+    CHECK(entry->deadline() == Deadline::following_wall(ms));
+    CHECK(entry->deadline() != Deadline::at(ms));
+    CHECK(entry->deadline_bytes() == 6);
+    CHECK_FALSE(entry->is_behind_wall(0));
+    CHECK(entry->is_behind_wall(1));
+    entry->store_wall_epoch(1);
+    CHECK(entry->deadline() == Deadline::following_wall(ms));
+    CHECK(entry->is_behind_wall(0));
+    CHECK_FALSE(entry->is_behind_wall(1));
+    entry->store_wall_epoch(0);
+    CHECK(entry->is_behind_wall(1));
+    CHECK(entry->key() == "k");
+    entry->store_deadline(Deadline::at(ms));
+    CHECK(entry->deadline() == Deadline::at(ms));
+    CHECK_FALSE(entry->is_behind_wall(1));
+  }
+  const OwnedEntry wide = make_text("k", "v", Deadline::at(INT64_MAX - 1));
+  CHECK_FALSE(wide->is_behind_wall(0));
+  CHECK_FALSE(wide->is_behind_wall(1));
+  CHECK_FALSE(make_text("k", "v", Deadline::never())->is_behind_wall(1));
+  CHECK_FALSE(Deadline::following_wall(-1).follows_wall());
+  CHECK_FALSE(Deadline::following_wall(Deadline::kLastFollowingMs + 1).follows_wall());
 }
 
 TEST_CASE("an entry that is moved is the same in another cell") {

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -29,6 +30,18 @@ struct Rack {
   bool has(std::string_view name, std::uint32_t db = 0) {
     Keyspace keys(store, db, now_ms);
     return keys.peek(keys.key(name), [](const Value* value) { return value != nullptr; });
+  }
+  Deadline deadline(std::string_view name) {
+    Keyspace keys(store, 0, now_ms);
+    return keys.peek(keys.key(name), [](const Value* value) {
+      return value == nullptr ? Deadline::at(0) : value->deadline();
+    });
+  }
+  void follow_wall(std::size_t budget_buckets) {
+    for (std::size_t shard = 0; shard < store.shard_count(); ++shard) {
+      while (store.follow_wall(shard, budget_buckets)) {
+      }
+    }
   }
   void erase(std::string_view name) {
     Keyspace keys(store, 0, now_ms);
@@ -390,6 +403,118 @@ TEST_CASE("statistics sum up what the shards say") {
   CHECK(all.keys == 150);
   CHECK(all.volatile_keys == 100);
   CHECK(all.used_bytes == all.entry_bytes + all.table_bytes + all.eviction_bytes);
+}
+
+TEST_CASE("how late keys were dropped, and what the late ones take") {
+  Rack rack;
+  rack.fill(100, 0, Deadline::at(kNow + 10));
+  rack.fill(100, 1, Deadline::at(kNow + 60'000));
+  CHECK(rack.store.expiry_statistics(kNow + 9).unreclaimed_bytes == 0);
+  const std::size_t all_bytes = rack.store.statistics().entry_bytes;
+  rack.now_ms += 10;
+  CHECK(rack.store.expiry_statistics(rack.now_ms).unreclaimed_bytes == all_bytes / 2);
+  CHECK_FALSE(rack.has("key:0"));  // drops it, in time
+  rack.now_ms += 30;
+  const std::size_t left_bytes = rack.store.statistics().entry_bytes - all_bytes / 2;
+  CHECK(rack.store.expiry_statistics(rack.now_ms).unreclaimed_bytes == left_bytes);
+  drop_all_expired(rack.store, rack.now_ms);
+  const ExpiryStatistics after = rack.store.expiry_statistics(rack.now_ms);
+  CHECK(after.unreclaimed_bytes == 0);
+  CHECK(after.lateness.total() == 100);
+  CHECK(after.lateness.at(0.01) == 0);
+  CHECK(after.lateness.at(0.5) >= 30);
+  CHECK(after.lateness.longest_of_minute_ms(rack.now_ms) == 30);
+  rack.store.reset_counters();
+  CHECK(rack.store.expiry_statistics(rack.now_ms).lateness.total() == 0);
+}
+
+TEST_CASE("of very many late keys the bytes are an estimate, and a good one") {
+  Rack rack;
+  rack.fill(20'000, 0, Deadline::at(kNow + 10));
+  const std::size_t bytes = rack.store.statistics().entry_bytes;
+  const std::size_t told = rack.store.expiry_statistics(kNow + 20).unreclaimed_bytes;
+  CHECK(told > bytes * 95 / 100);
+  CHECK(told < bytes * 105 / 100);
+}
+
+TEST_CASE("deadlines that follow the wall clock move when it is set, the others stay") {
+  for (const std::int64_t step_ms : {3'600'000, -3'600'000}) {
+    CAPTURE(step_ms);
+    Rack rack;
+    constexpr std::int64_t kDayMs = 86'400'000;
+    for (int i = 0; i < 3000; ++i) {
+      rack.set("span:" + std::to_string(i), 0, Deadline::at(kNow + kDayMs + i));
+      rack.set("moment:" + std::to_string(i), 0, Deadline::following_wall(kNow + kDayMs + i));
+    }
+    rack.store.wall_was_set(step_ms, rack.now_ms);
+    // Whoever asks in the meantime is told right.
+    const std::int64_t moment_ms = kNow + kDayMs - step_ms;
+    CHECK(rack.deadline("moment:7").ms() == moment_ms + 7);
+    CHECK(rack.deadline("span:7").ms() == kNow + kDayMs + 7);
+    rack.set("moment:new", 0, Deadline::following_wall(kNow + kDayMs));
+    rack.follow_wall(3);
+    CHECK(rack.deadline("moment:new").ms() == kNow + kDayMs);
+    CHECK(rack.deadline("moment:7").ms() == moment_ms + 7);
+    rack.erase("moment:new");
+
+    const std::int64_t first_ms = std::min(moment_ms, kNow + kDayMs);
+    rack.now_ms = first_ms - 1;
+    drop_all_expired(rack.store, rack.now_ms);
+    CHECK(rack.store.size(0) == 6000);
+    rack.now_ms = first_ms + 3000 + 8;
+    drop_all_expired(rack.store, rack.now_ms);
+    CHECK(rack.store.size(0) == 3000);
+    CHECK(rack.has("span:2999") == (step_ms > 0));
+    rack.now_ms = kNow + 2 * kDayMs;
+    drop_all_expired(rack.store, rack.now_ms);
+    CHECK(rack.store.size(0) == 0);
+  }
+}
+
+TEST_CASE("a walk after the wall clock misses nobody while the table grows and shrinks") {
+  Rack rack;
+  constexpr std::int64_t kDayMs = 86'400'000;
+  const auto name = [](int i) { return "k" + std::to_string(i); };
+  for (int i = 0; i < 4000; ++i) rack.set(name(i), 0, Deadline::following_wall(kNow + kDayMs));
+  rack.store.wall_was_set(kDayMs / 2, rack.now_ms);
+  // Changes the table by far more than the walk goes in a step.
+  for (int i = 0; i < 4000; ++i)
+    rack.store.follow_wall(static_cast<std::size_t>(i % 4), i % 400 == 0);
+  for (int i = 4000; i < 9000; ++i) rack.set(name(i));
+  for (int i = 0; i < 4; ++i) rack.store.follow_wall(static_cast<std::size_t>(i), 900);
+  for (int i = 1000; i < 9000; ++i) rack.erase(name(i));
+  rack.follow_wall(5);
+  rack.now_ms = kNow + kDayMs / 2 + 8;
+  drop_all_expired(rack.store, rack.now_ms);
+  CHECK(rack.store.size(0) == 0);
+}
+
+TEST_CASE("a second step waits for nobody: what the first has left is done before") {
+  Rack rack;
+  constexpr std::int64_t kDayMs = 86'400'000;
+  for (int i = 0; i < 1000; ++i) {
+    rack.set("k" + std::to_string(i), 0, Deadline::following_wall(kNow + kDayMs));
+  }
+  rack.store.wall_was_set(5000, rack.now_ms);
+  rack.store.follow_wall(0, 2);
+  rack.store.wall_was_set(-7000, rack.now_ms);
+  for (int i = 0; i < 1000; ++i) {
+    REQUIRE(rack.deadline("k" + std::to_string(i)).ms() == kNow + kDayMs + 2000);
+  }
+}
+
+TEST_CASE("what a step of the wall clock kills dies with it, and what was dead stays dead") {
+  Rack rack;
+  rack.set("soon", 0, Deadline::following_wall(kNow + 1000));
+  rack.set("dead", 0, Deadline::following_wall(kNow));
+  rack.set("dead", 0, Deadline::following_wall(kNow + 5));
+  rack.now_ms += 10;
+  rack.store.wall_was_set(-3'600'000, rack.now_ms);
+  CHECK_FALSE(rack.has("dead"));
+  rack.store.wall_was_set(2 * 3'600'000, rack.now_ms);
+  CHECK_FALSE(rack.has("soon"));
+  // It was alive until the clock was set: it is not an hour late.
+  CHECK(rack.store.expiry_statistics(rack.now_ms).lateness.longest_of_minute_ms(rack.now_ms) == 5);
 }
 
 TEST_CASE("names of keys that are gone do not stay in the wheel for longer than their deadline") {

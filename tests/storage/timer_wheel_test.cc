@@ -147,26 +147,30 @@ TEST_CASE("an advance visits no more names than its budget, and the rest later")
   CHECK(owner.turn_to(kStart + 1001, 0) == 0);
 }
 
-TEST_CASE("time set back makes nobody late by the new time") {
+TEST_CASE("what is due and not visited yet can be looked at, and nothing changes by it") {
+  std::mt19937_64 random(5);
   Owner owner(kStart);
-  owner.add(kStart + 3'600'000);
-  owner.add(kStart + kYearMs);
-  owner.turn_to(kStart + 1000);
-  const std::int64_t back_ms = kStart - 24 * 3'600'000;
-  owner.turn_to(back_ms);
-  owner.add(back_ms + 10'000);
-  owner.add(back_ms + 50'000'000);
-  CHECK(owner.waiting == 4);
-  owner.turn_to(back_ms + 9'999);
-  CHECK(owner.waiting == 4);
-  owner.turn_to(back_ms + 10'000 + TimerWheel::kTickMs);
-  CHECK(owner.waiting == 3);
-  owner.turn_to(back_ms + 50'000'000 + TimerWheel::kTickMs);
-  CHECK(owner.waiting == 2);
-  owner.turn_to(kStart + 3'600'000 + TimerWheel::kTickMs);
-  CHECK(owner.waiting == 1);
-  owner.turn_to(kStart + kYearMs + TimerWheel::kTickMs);
-  CHECK(owner.waiting == 0);
+  std::int64_t now_ms = kStart;
+  for (int step = 0; step < 300; ++step) {
+    for (int i = 0; i < 20; ++i) owner.add(now_ms + draw_span_ms(random, 24));
+    now_ms += draw_span_ms(random, 20);
+    std::vector<bool> is_seen(owner.deadlines.size());
+    std::size_t count = 0;
+    const std::size_t names = owner.wheel.each_due(now_ms, kAll, [&](std::uint32_t name) {
+      is_seen[name] = true;
+      ++count;
+    });
+    REQUIRE(names == count);
+    for (std::size_t name = 0; name < is_seen.size(); ++name) {
+      const std::int64_t deadline_ms = owner.deadlines[name];
+      const bool is_due = deadline_ms != Owner::kDropped && deadline_ms <= now_ms;
+      if (is_due) REQUIRE(is_seen[name]);
+    }
+    std::size_t few = 0;
+    CHECK(owner.wheel.each_due(now_ms, 5, [&](std::uint32_t) { ++few; }) == names);
+    CHECK(few == std::min<std::size_t>(names, 5));
+    owner.turn_to(now_ms, 15);  // leaves some of them waiting
+  }
 }
 
 TEST_CASE("a wheel tells its memory, and gives it back as names come up") {
