@@ -3,12 +3,11 @@
 // Frozen after start; any thread may ask.
 #pragma once
 
-#include <time.h>
-
 #include <atomic>
 #include <chrono>
 #include <compare>
 #include <cstdint>
+#include <ctime>
 
 namespace larder::storage {
 
