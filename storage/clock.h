@@ -69,8 +69,8 @@ class ManualClock final : public Clock {
 // moment of wall time follows the wall clock when that is set (Store::wall_was_set).
 class Deadline {
  public:
-  // The last moment at which a deadline can follow the wall clock: in the year 4199.
-  static constexpr std::int64_t kLastFollowingMs = (std::int64_t{1} << 46) - 1;
+  // The last moment at which a deadline can follow the wall clock: in the year 2527.
+  static constexpr std::int64_t kLastFollowingMs = (std::int64_t{1} << 44) - 1;
 
   static constexpr Deadline never() { return Deadline(INT64_MAX, false); }
   static constexpr Deadline at(std::int64_t ms) { return Deadline(ms, false); }

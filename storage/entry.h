@@ -7,14 +7,15 @@
 //   byte 6      length of the value, its low byte (inline bytes only)
 //   byte 7      learned prefix id (0: none), its low byte
 //   [6|8 bytes  deadline, milliseconds of the timeline]   if has_deadline; 8 if wide_deadline
-//      six: 46 bits of it, whether it follows the wall clock, and the wall's epoch (Shard)
+//      six: 44 bits of it, two for the wheel's sweep (Shard), whether it follows the wall clock,
+//      and the wall's epoch (Shard)
 //   [4 bytes    length of the key]                    if long_key
 //   [1 byte     length of the value, its high byte]   if long_value
 //   the key
 //   the value: inline bytes | 8-byte integer | 8-byte pointer to a Blob
 //
 // So a short key with a short value costs eight bytes, and six more for a deadline before the year
-// 4199. Optional fields cost nothing when absent; a rebuild cost and memcached's CAS will be such.
+// 2527. Optional fields cost nothing when absent; a rebuild cost and memcached's CAS will be such.
 // Fields after the first eight bytes are read with memcpy: they lie where they fall. Nothing but
 // the shard's table points at an entry, so an entry may move (Heap::tidy) or be replaced by a
 // bigger one: every pointer to it is void after the next change of the same shard.
@@ -94,21 +95,32 @@ class Entry {
     const std::int64_t ms = word & kMostNarrowMs;
     return (word & kFollowsWall) != 0 ? Deadline::following_wall(ms) : Deadline::at(ms);
   }
-  // Only one of the same width as the deadline that is there already. Its wall epoch is 0.
+  // Only one of the same width as the deadline that is there already. Its wall epoch is 0, and no
+  // sweep has seen it.
   void store_deadline(Deadline deadline) {
     const std::int64_t word = deadline.ms() | (deadline.follows_wall() ? kFollowsWall : 0);
     std::memcpy(base() + kDeadlineOffset, &word, deadline_bytes());
   }
   // Which of the last two positions of the wall clock a deadline that follows it is for: 0 or 1.
   void store_wall_epoch(unsigned epoch) {
-    constexpr std::size_t kLastByte = kDeadlineOffset + 5;
-    const unsigned others = load<std::uint8_t>(kLastByte) & 0x7fu;
-    store(kLastByte, static_cast<std::uint8_t>(others | epoch << 7));
+    const unsigned others = load<std::uint8_t>(kMarksOffset) & 0x7fu;
+    store(kMarksOffset, static_cast<std::uint8_t>(others | epoch << 7));
   }
   // It has a deadline that follows the wall clock, for the other epoch.
   bool is_behind_wall(unsigned epoch) const {
     if ((flags_ & (has_deadline | wide_deadline)) != has_deadline) return false;
-    return load<std::uint8_t>(kDeadlineOffset + 5) >> 6 == (epoch != 0 ? 1u : 3u);
+    return load<std::uint8_t>(kMarksOffset) >> 6 == (epoch != 0 ? 1u : 3u);
+  }
+  // The number (1 or 2) of the sweep of the wheel that has put its name in order; 0: none has, or
+  // its deadline is too far away to say so.
+  unsigned sweep() const {
+    if ((flags_ & (has_deadline | wide_deadline)) != has_deadline) return 0;
+    return load<std::uint8_t>(kMarksOffset) >> 4 & 3u;
+  }
+  void store_sweep(unsigned number) {
+    if ((flags_ & (has_deadline | wide_deadline)) != has_deadline) return;
+    const unsigned others = load<std::uint8_t>(kMarksOffset) & 0xcfu;
+    store(kMarksOffset, static_cast<std::uint8_t>(others | number << 4));
   }
   // What a deadline takes: 0 (never), 6 or 8 bytes.
   static std::size_t deadline_bytes(Deadline deadline) {
@@ -156,7 +168,8 @@ class Entry {
  private:
   static constexpr std::size_t kDeadlineOffset = 8;
   static constexpr std::int64_t kMostNarrowMs = Deadline::kLastFollowingMs;
-  static constexpr std::int64_t kFollowsWall = kMostNarrowMs + 1;
+  static constexpr std::int64_t kFollowsWall = std::int64_t{1} << 46;
+  static constexpr std::size_t kMarksOffset = kDeadlineOffset + 5;
 
   Entry() = default;
 

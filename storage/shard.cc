@@ -222,11 +222,28 @@ Deadline Shard::visit_due(std::uint32_t db, Database& database, std::uint32_t na
       due_.push_back(entry);
     } else {
       next = std::min(next, deadline);
+      entry->store_sweep(0);  // a sweep may meet its name again
     }
   });
   for (Entry* entry : due_) {
     expire(db, Key{entry->key(), hash_bytes(entry->key(), rules_.seed)}, entry, now_ms);
   }
+  return next;
+}
+
+// A sweep of the wheel has come to a name: it is kept if an entry needs it that was not met by this
+// sweep before. (What is dead already is dropped when the wheel comes by.)
+Deadline Shard::visit_swept(Database& database, std::uint32_t name) {
+  TimerWheel& wheel = *database.wheel;
+  Deadline next = Deadline::never();
+  bool is_needed = false;
+  database.table.each_named(name, [&](Entry* entry) {
+    next = std::min(next, entry->deadline());
+    if (!entry->deadline().is_never() && entry->sweep() != wheel.sweep_number()) is_needed = true;
+  });
+  if (!is_needed) return Deadline::never();
+  const unsigned mark = wheel.is_behind_sweep(next) ? wheel.sweep_number() : 0;
+  database.table.each_named(name, [&](Entry* entry) { entry->store_sweep(mark); });
   return next;
 }
 
@@ -238,6 +255,8 @@ std::size_t Shard::drop_expired(std::int64_t now_ms, std::size_t budget) {
     visited += there->wheel->advance(now_ms, budget - visited, [&](std::uint32_t name) {
       return visit_due(db, *there, name, now_ms);
     });
+    visited += there->wheel->sweep(there->volatile_count, budget - visited,
+                                   [&](std::uint32_t name) { return visit_swept(*there, name); });
     account(*there, 0);
   }
   return visited;

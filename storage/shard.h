@@ -224,6 +224,7 @@ class Shard {
   void catch_up_with_wall(Database& database, std::uint64_t hash, Entry* entry);
   bool walk_with_wall(Database& database, std::size_t& budget_buckets);
   Deadline visit_due(std::uint32_t db, Database& database, std::uint32_t name, std::int64_t now_ms);
+  static Deadline visit_swept(Database& database, std::uint32_t name);
   std::optional<std::uint32_t> draw_database();
   // A key of the sample, and how much sooner than others it should go.
   struct Candidate {

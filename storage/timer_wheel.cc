@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "storage/memory.h"
 
@@ -18,6 +19,7 @@ TimerWheel::~TimerWheel() {
     }
   };
   free_chain(due_);
+  free_chain(swept_out_);
   for (auto& ring : rings_) {
     for (Chunk* chunk : ring) free_chain(chunk);
   }
@@ -27,28 +29,26 @@ std::size_t TimerWheel::used_bytes() const {
   return sizeof(*this) + chunks_ * footprint(sizeof(Chunk));
 }
 
-void TimerWheel::add(std::uint32_t name, Deadline deadline) {
+TimerWheel::Place TimerWheel::place_of(Deadline deadline) const {
   const std::int64_t tick = std::max(tick_of(deadline), tick_ + 1);
   const std::uint64_t differs = static_cast<std::uint64_t>(tick) ^
                                 static_cast<std::uint64_t>(tick_);
-  int ring = (static_cast<int>(std::bit_width(differs)) - 1) / 8;
-  std::size_t slot = 0;
-  if (ring < kRings) {
-    slot = static_cast<std::size_t>(tick >> (8 * ring)) & (kSlots - 1);
-  } else {
-    // Beyond the last ring's turn: its own slot if that comes up first there, or else the one that
-    // comes up latest, from where it is hung again.
-    ring = kRings - 1;
-    const std::int64_t here = tick_ >> (8 * ring);
-    const std::int64_t there = std::min(tick >> (8 * ring), here + std::int64_t{kSlots} - 1);
-    slot = static_cast<std::size_t>(there) & (kSlots - 1);
-  }
-  hang(name, ring, slot);
+  const int ring = (static_cast<int>(std::bit_width(differs)) - 1) / 8;
+  if (ring < kRings) return {ring, tick >> (8 * ring)};
+  // Beyond the last ring's turn: its own slot if that comes up first there, or else the one that
+  // comes up latest, from where it is hung again.
+  constexpr int kLast = kRings - 1;
+  const std::int64_t here = tick_ >> (8 * kLast);
+  return {kLast, std::min(tick >> (8 * kLast), here + std::int64_t{kSlots} - 1)};
 }
 
-void TimerWheel::hang(std::uint32_t name, int ring, std::size_t slot) {
-  const auto r = static_cast<std::size_t>(ring);
-  Chunk*& head = rings_[r][slot];
+void TimerWheel::add(std::uint32_t name, Deadline deadline) {
+  const Place place = place_of(deadline);
+  hang(name, static_cast<std::size_t>(place.ring), place.slot());
+}
+
+void TimerWheel::hang(std::uint32_t name, std::size_t ring, std::size_t slot) {
+  Chunk*& head = rings_[ring][slot];
   // A key whose deadline comes and goes leaves names behind, which find each other here when they
   // are hung again.
   if (head != nullptr && std::find(head->names.begin(), head->names.begin() + head->count, name) !=
@@ -61,23 +61,54 @@ void TimerWheel::hang(std::uint32_t name, int ring, std::size_t slot) {
     chunk->count = 0;
     head = chunk;
     ++chunks_;
-    occupied_[r][slot / 64] |= 1ull << (slot % 64);
+    occupied_[ring][slot / 64] |= 1ull << (slot % 64);
   }
   head->names[head->count++] = name;
   ++size_;
 }
 
-bool TimerWheel::take_due(std::uint32_t& name) {
-  if (due_ == nullptr) return false;
-  name = due_->names[--due_->count];
+bool TimerWheel::take(Chunk*& chain, std::uint32_t& name) {
+  if (chain == nullptr) return false;
+  name = chain->names[--chain->count];
   --size_;
-  if (due_->count == 0) {
-    Chunk* empty = due_;
-    due_ = due_->next;
+  if (chain->count == 0) {
+    Chunk* empty = chain;
+    chain = chain->next;
     release(empty);
     --chunks_;
   }
   return true;
+}
+
+TimerWheel::Chunk* TimerWheel::take_slot(std::size_t ring, std::size_t slot) {
+  occupied_[ring][slot / 64] &= ~(1ull << (slot % 64));
+  return std::exchange(rings_[ring][slot], nullptr);
+}
+
+// A sweep that has found little to drop is not begun again before there is twice as much.
+bool TimerWheel::begin_sweep(std::size_t live) {
+  kept_ = std::min(kept_, size_);
+  if (size_ <= 2 * std::max(live, kept_) + kFewNames) return false;
+  sweep_number_ = 3 - sweep_number_;
+  sweep_ring_ = kRings - 1;
+  sweep_at_ = (tick_ >> (8 * sweep_ring_)) + std::int64_t{kSlots};
+  return true;
+}
+
+// False: there is none left, and the sweep is over.
+bool TimerWheel::take_out_next_slot() {
+  for (; sweep_ring_ > 0; --sweep_ring_) {
+    const std::int64_t here = tick_ >> (8 * sweep_ring_);
+    sweep_at_ = std::min(sweep_at_, here + std::int64_t{kSlots});
+    while (--sweep_at_ > here && (sweep_at_ << (8 * sweep_ring_)) - tick_ > kSoonTicks) {
+      const Place place{sweep_ring_, sweep_at_};
+      swept_out_ = take_slot(static_cast<std::size_t>(place.ring), place.slot());
+      if (swept_out_ != nullptr) return true;
+    }
+    sweep_at_ = INT64_MAX;
+  }
+  kept_ = size_;
+  return false;
 }
 
 int TimerWheel::first_occupied(int ring, std::size_t from) const {
@@ -124,9 +155,7 @@ bool TimerWheel::step_towards(std::int64_t target) {
   // Only one ring has names for this tick: while time was before it, all of them differed from time
   // in the same byte.
   tick_ = nearest;
-  due_ = rings_[r][slot];
-  rings_[r][slot] = nullptr;
-  occupied_[r][slot / 64] &= ~(1ull << (slot % 64));
+  due_ = take_slot(r, slot);
   return true;
 }
 

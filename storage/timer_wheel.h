@@ -10,15 +10,23 @@
 // every name that comes up and answers the deadline it wants next, so the wheel itself need not
 // store deadlines: four bytes a key instead of sixteen.
 //
+// Names whose entries are gone, or have another deadline, are swept out when there are as many of
+// them as of the others: slot after slot is taken out, the latest first, and its names are visited
+// as if they had come up, and hung where they belong. The owner marks the entries of what it has
+// kept, and drops a name that it meets again. The latest first, since a name is never hung earlier
+// than where it was: so what was kept is behind the sweep, and not met again. (If the time that
+// passes meanwhile brings it before the sweep again, its mark is taken away.) What comes up within
+// seconds is left to do so. Without it a key that is set to live for a day and deleted, over and
+// over, left four bytes behind each time, for a day.
+//
 // Must hold: an entry with a deadline has a name in a slot that comes up no later than a tick after
 // its deadline.
-// Cost: add O(1); advance O(names that come up) and a word or two of bitmap per empty stretch,
-// however long.
-// Thread: part of a Shard; whoever holds the shard may call.
-// Not an ordered map or heap: the commonest operation of a cache is to overwrite a key that has a
-// deadline, and a name that is left behind costs nothing then. Not exact removal: it would need a
-// back reference in every entry.
-// Source: Varghese & Lauck, "Hashed and hierarchical timing wheels" (SOSP 1987).
+// Cost: a sweep visits each name once, after as many were added. add O(1); advance O(names that
+// come up) and a word or two of bitmap per empty stretch, however long. Thread: part of a Shard;
+// whoever holds the shard may call. Not an ordered map or heap: the commonest operation of a cache
+// is to overwrite a key that has a deadline, and a name that is left behind costs nothing then. Not
+// exact removal: it would need a back reference in every entry. Source: Varghese & Lauck, "Hashed
+// and hierarchical timing wheels" (SOSP 1987).
 #pragma once
 
 #include <algorithm>
@@ -52,7 +60,7 @@ class TimerWheel {
     const std::int64_t target = tick_of_now(now_ms);
     for (;;) {
       std::uint32_t name = 0;
-      while (visited < budget && take_due(name)) {
+      while (visited < budget && take(due_, name)) {
         ++visited;
         const Deadline next = visit(name);
         if (!next.is_never()) add(name, next);
@@ -73,6 +81,7 @@ class TimerWheel {
       }
     };
     walk(due_);
+    walk(swept_out_);
     // Slots are rounded up: what is due in the middle of a tick hangs in the next one.
     const std::int64_t target = tick_of_now(now_ms) + 1;
     for (int ring = 0; ring < kRings; ++ring) {
@@ -85,6 +94,54 @@ class TimerWheel {
     return names;
   }
 
+  // Goes on with a sweep, or begins one if that is worth it where `live` keys have a deadline:
+  // visits at most `budget` names, which answer as in advance(). Answers how many; less than the
+  // budget: done.
+  template <class Visitor>
+  std::size_t sweep(std::size_t live, std::size_t budget, Visitor&& visit) {
+    if (sweep_ring_ == 0 && !begin_sweep(live)) return 0;
+    std::size_t visited = 0;
+    while (visited < budget) {
+      std::uint32_t name = 0;
+      if (!take(swept_out_, name)) {
+        if (!take_out_next_slot()) break;
+        continue;
+      }
+      ++visited;
+      const Deadline next = visit(name);
+      if (!next.is_never()) add(name, next);
+    }
+    return visited;
+  }
+  // The number of the sweep that goes on, or was the last: 1 and 2 in turn.
+  unsigned sweep_number() const { return sweep_number_; }
+  // What hangs at this deadline is not met again by the sweep that goes on.
+  bool is_behind_sweep(Deadline deadline) const {
+    const Place place = place_of(deadline);
+    return place.ring > sweep_ring_ || (place.ring == sweep_ring_ && place.at >= sweep_at_);
+  }
+
+  // Every name with the time at which it comes up: for who audits.
+  template <class Visitor>
+  void each(Visitor&& visit) const {
+    const auto walk = [&](const Chunk* chunk, std::int64_t tick) {
+      for (; chunk != nullptr; chunk = chunk->next) {
+        for (std::uint32_t i = 0; i < chunk->count; ++i) visit(chunk->names[i], tick * kTickMs);
+      }
+    };
+    walk(due_, tick_);
+    walk(swept_out_, tick_);
+    for (int ring = 0; ring < kRings; ++ring) {
+      const std::int64_t here = tick_ >> (8 * ring);
+      for (std::int64_t at = here + 1; at <= here + std::int64_t{kSlots}; ++at) {
+        const Place place{ring, at};
+        walk(rings_[static_cast<std::size_t>(ring)][place.slot()], at << (8 * ring));
+      }
+    }
+  }
+
+  // To where it has turned.
+  std::int64_t now_ms() const { return tick_ * kTickMs; }
   std::size_t size() const { return size_; }
   std::size_t used_bytes() const;
 
@@ -98,6 +155,16 @@ class TimerWheel {
     std::array<std::uint32_t, 13> names;
   };
   static_assert(sizeof(Chunk) == 64);
+  // Where a name hangs: `at` counts the ring's slots from the beginning of time.
+  struct Place {
+    int ring;
+    std::int64_t at;
+    std::size_t slot() const { return static_cast<std::size_t>(at) & (kSlots - 1); }
+  };
+  // What comes up so soon is not swept: eight seconds.
+  static constexpr std::int64_t kSoonTicks = 1024;
+  // Names without a key of which a wheel takes no notice.
+  static constexpr std::size_t kFewNames = 1024;
 
   static std::int64_t tick_of_now(std::int64_t now_ms) { return now_ms / kTickMs; }
   // Rounded up: a slot comes up when everything in it is due.
@@ -106,9 +173,13 @@ class TimerWheel {
     return ms / kTickMs + (ms % kTickMs > 0 ? 1 : 0);
   }
 
-  bool take_due(std::uint32_t& name);
+  Place place_of(Deadline deadline) const;
+  bool take(Chunk*& chain, std::uint32_t& name);
+  Chunk* take_slot(std::size_t ring, std::size_t slot);
+  bool begin_sweep(std::size_t live);
+  bool take_out_next_slot();
   bool step_towards(std::int64_t target);
-  void hang(std::uint32_t name, int ring, std::size_t slot);
+  void hang(std::uint32_t name, std::size_t ring, std::size_t slot);
   int first_occupied(int ring, std::size_t from) const;  // slot at or after `from`, or -1
 
   std::array<std::array<Chunk*, kSlots>, kRings> rings_{};
@@ -117,6 +188,12 @@ class TimerWheel {
   std::int64_t tick_;     // everything before and at it has come up
   std::size_t size_ = 0;
   std::size_t chunks_ = 0;
+
+  Chunk* swept_out_ = nullptr;  // names of the slot that the sweep is at, not visited yet
+  int sweep_ring_ = 0;          // 0: none goes on
+  std::int64_t sweep_at_ = 0;
+  unsigned sweep_number_ = 2;
+  std::size_t kept_ = 0;  // names that the last one left, or fewer
 };
 
 }  // namespace larder::storage

@@ -3,12 +3,40 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <unordered_map>
 
 #include "storage/store.h"
 
 namespace larder::storage {
+
+// Every entry with a deadline has a name that comes up in time.
+inline void audit_wheel(const Store& store, const Shard::Database& database) {
+  std::unordered_map<std::uint32_t, std::int64_t> comes_up_ms;
+  if (database.wheel) {
+    database.wheel->each([&](std::uint32_t name, std::int64_t ms) {
+      const auto it = comes_up_ms.emplace(name, ms).first;
+      it->second = std::min(it->second, ms);
+    });
+  }
+  for (std::size_t bucket = 0; bucket < database.table.bucket_count(); ++bucket) {
+    database.table.each_in_bucket(bucket, [&](Entry* entry) {
+      if (!entry->has(Entry::has_deadline)) return;
+      if (entry->is_behind_wall(database.wall.epoch)) return;  // when it is found, that is changed
+      const auto name = static_cast<std::uint32_t>(store.key(entry->key()).hash);
+      const auto it = comes_up_ms.find(name);
+      REQUIRE(it != comes_up_ms.end());
+      const std::int64_t deadline_ms = entry->deadline().ms();
+      if (deadline_ms < INT64_MAX / 2) {
+        // What was due when it was hung comes up with the next tick.
+        const std::int64_t now_ms = database.wheel->now_ms();
+        REQUIRE(it->second < std::max(deadline_ms, now_ms) + 2 * TimerWheel::kTickMs);
+      }
+    });
+  }
+}
 
 // Nobody else may be at the store meanwhile.
 inline void audit(Store& store) {
@@ -40,6 +68,7 @@ inline void audit(Store& store) {
       REQUIRE(there->own_bytes ==
               there->table.used_bytes() + (there->wheel ? there->wheel->used_bytes() : 0));
       used_bytes += there->own_bytes + entry_bytes;
+      audit_wheel(store, *there);
     }
     REQUIRE(shard.used_bytes() == used_bytes + shard.eviction_bytes());
   }

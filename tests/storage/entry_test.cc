@@ -136,8 +136,8 @@ TEST_CASE("a deadline is stored over another of its width") {
   CHECK(entry->inline_bytes() == "v");
 }
 
-TEST_CASE("deadlines before 1970 and after the year 4199 take two bytes more") {
-  for (const std::int64_t ms : {std::int64_t{-1}, std::int64_t{1} << 46, INT64_MAX - 1}) {
+TEST_CASE("deadlines before 1970 and after the year 2527 take two bytes more") {
+  for (const std::int64_t ms : {std::int64_t{-1}, std::int64_t{1} << 44, INT64_MAX - 1}) {
     const OwnedEntry entry = make_text("k", "v", Deadline::at(ms));
     CHECK(entry->deadline().ms() == ms);
     CHECK(entry->deadline_bytes() == 8);
@@ -163,14 +163,24 @@ TEST_CASE("a deadline says whether it follows the wall clock, and for which epoc
     CHECK_FALSE(entry->is_behind_wall(1));
     entry->store_wall_epoch(0);
     CHECK(entry->is_behind_wall(1));
+    for (const unsigned sweep : {2u, 1u, 0u, 2u}) {
+      entry->store_sweep(sweep);
+      CHECK(entry->sweep() == sweep);
+      CHECK(entry->deadline() == Deadline::following_wall(ms));
+      CHECK(entry->is_behind_wall(1));
+    }
     CHECK(entry->key() == "k");
     entry->store_deadline(Deadline::at(ms));
     CHECK(entry->deadline() == Deadline::at(ms));
     CHECK_FALSE(entry->is_behind_wall(1));
+    CHECK(entry->sweep() == 0);
   }
   const OwnedEntry wide = make_text("k", "v", Deadline::at(INT64_MAX - 1));
   CHECK_FALSE(wide->is_behind_wall(0));
   CHECK_FALSE(wide->is_behind_wall(1));
+  wide->store_sweep(1);
+  CHECK(wide->sweep() == 0);
+  CHECK(wide->deadline() == Deadline::at(INT64_MAX - 1));
   CHECK_FALSE(make_text("k", "v", Deadline::never())->is_behind_wall(1));
   CHECK_FALSE(Deadline::following_wall(-1).follows_wall());
   CHECK_FALSE(Deadline::following_wall(Deadline::kLastFollowingMs + 1).follows_wall());

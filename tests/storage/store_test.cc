@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
+#include <random>
 #include <set>
 #include <string>
 #include <string_view>
@@ -36,6 +38,14 @@ struct Rack {
     return keys.peek(keys.key(name), [](const Value* value) {
       return value == nullptr ? Deadline::at(0) : value->deadline();
     });
+  }
+  std::size_t names_in_wheels() {
+    std::size_t names = 0;
+    for (std::size_t shard = 0; shard < store.shard_count(); ++shard) {
+      const Shard::Database* there = store.cell(shard).shard.database(0);
+      if (there != nullptr && there->wheel) names += there->wheel->size();
+    }
+    return names;
   }
   void follow_wall(std::size_t budget_buckets) {
     for (std::size_t shard = 0; shard < store.shard_count(); ++shard) {
@@ -526,8 +536,96 @@ TEST_CASE("names of keys that are gone do not stay in the wheel for longer than 
   rack.now_ms += 2000;
   drop_all_expired(rack.store, rack.now_ms);
   CHECK(rack.has("k"));
-  const Key key = rack.store.key("k");
-  CHECK(rack.store.cell_of(key).shard.database(0)->wheel->size() == 0);
+  CHECK(rack.names_in_wheels() == 0);
+}
+
+TEST_CASE("however often deadlines come and go, few names are left behind") {
+  // Each key gets a deadline far away and loses it, in every way there is; others in between, so
+  // that names do not find each other by chance.
+  Rack rack;
+  constexpr std::int64_t kDayMs = 86'400'000;
+  constexpr std::size_t kMostNames = 4 * 1024 + 4000;  // TimerWheel::kFewNames for each shard
+  std::size_t most = 0;
+  for (int round = 0; round < 100; ++round) {
+    for (int i = 0; i < 1000; ++i) {
+      const std::string name = "key:" + std::to_string(i);
+      rack.set(name, 0, Deadline::at(rack.now_ms + kDayMs));
+      if (i % 4 == 0) rack.erase(name);
+      if (i % 4 == 1) rack.set(name);
+      if (i % 4 == 2) rack.set(name, 0, Deadline::at(rack.now_ms + kDayMs / 2));
+    }
+    rack.now_ms += 10;
+    drop_all_expired(rack.store, rack.now_ms);
+    most = std::max(most, rack.names_in_wheels());
+    if (round % 10 == 0) audit(rack.store);
+  }
+  CHECK(most < kMostNames);
+  // And nobody who has a deadline was forgotten.
+  rack.now_ms += kDayMs / 2 + 10;
+  drop_all_expired(rack.store, rack.now_ms);
+  CHECK(rack.store.size(0) == 500);
+  rack.now_ms += kDayMs / 2;
+  drop_all_expired(rack.store, rack.now_ms);
+  CHECK(rack.store.size(0) == 250);  // those without a deadline
+  CHECK(rack.names_in_wheels() == 0);
+}
+
+TEST_CASE("one key that is set over and over with a time to live has few names") {
+  for (const std::int64_t step_ms : {0, 1, -1}) {
+    CAPTURE(step_ms);
+    Rack rack;
+    for (int i = 0; i < 50'000; ++i) {
+      rack.set("k", 0, Deadline::at(kNow + 60'000 + i * step_ms));
+    }
+    CHECK(rack.names_in_wheels() < 300);
+  }
+}
+
+TEST_CASE("nobody outlives its deadline while names are swept, whatever is done to keys and time") {
+  for (const std::uint64_t seed : {1u, 2u, 3u}) {
+    Rack rack;
+    std::mt19937_64 random(seed);
+    std::map<std::string, std::int64_t> model;  // deadlines
+    const auto draw_span_ms = [&] {
+      const auto bits = random() % 31;
+      return static_cast<std::int64_t>(random() & ((1ull << bits) - 1)) + 1;
+    };
+    for (int step = 0; step < 300; ++step) {
+      for (int i = 0; i < 1500; ++i) {
+        const std::string name = "k" + std::to_string(random() % 200);
+        if (random() % 3 == 0) {
+          rack.erase(name);
+          model.erase(name);
+        } else {
+          const std::int64_t at_ms = rack.now_ms + draw_span_ms();
+          const bool follows = random() % 2 == 0;
+          rack.set(name, 0, follows ? Deadline::following_wall(at_ms) : Deadline::at(at_ms));
+          model[name] = at_ms;
+        }
+      }
+      rack.now_ms += draw_span_ms() >> (8 + random() % 8);
+      audit(rack.store);
+      // Part of the work now and then, all of it at other times.
+      for (std::size_t shard = 0; shard < rack.store.shard_count(); ++shard) {
+        rack.store.drop_expired(shard, rack.now_ms, random() % 400);
+      }
+      if (random() % 16 != 0) continue;
+      rack.now_ms += 8;
+      drop_all_expired(rack.store, rack.now_ms);
+      std::size_t living = 0;
+      for (const auto& [name, at_ms] : model) living += at_ms > rack.now_ms;
+      // Whoever has died within the last tick may still be there.
+      const std::size_t there = rack.store.size(0);
+      REQUIRE(there >= living);
+      for (const auto& [name, at_ms] : model)
+        living += at_ms <= rack.now_ms && at_ms > rack.now_ms - 8;
+      REQUIRE(there <= living);
+    }
+    rack.now_ms += std::int64_t{1} << 31;
+    drop_all_expired(rack.store, rack.now_ms);
+    CHECK(rack.store.size(0) == 0);
+    CHECK(rack.names_in_wheels() == 0);
+  }
 }
 
 TEST_CASE("a prefetch of anything anywhere is harmless") {
