@@ -10,7 +10,7 @@
 //
 // A cell is named by a Ref, 32 bits: the number of its slab in this heap, and where it lies there
 // in units of 8 bytes. That is half of a pointer in the table's slots, and reaches over 16 GiB in
-// each of the many heaps. What is larger than 4 KiB (long keys, values short of a blob) is boxed:
+// each of the many heaps. What is larger than a third of a slab (long keys) is boxed:
 // malloc's, and named by its number in a list.
 //
 // Shelves: the slabs of one size that have free cells stand on four shelves by how full they are.
@@ -44,7 +44,7 @@ class Heap {
   using Ref = std::uint32_t;  // 0: none
   static constexpr std::size_t kUnitBytes = 8;
   static constexpr std::size_t kSlabBytes = Arena::kSlabBytes;
-  static constexpr std::size_t kMostCellBytes = 4096;
+  static constexpr std::size_t kMostCellBytes = kSlabBytes / 3 / kUnitBytes * kUnitBytes;
   static constexpr unsigned char kFreeMark = 0xff;
 
   explicit Heap(Arena& arena);

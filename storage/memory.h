@@ -1,5 +1,5 @@
-// Where what is neither a cell nor a blob lives (names in wheels, entries of more than 4 KiB), and
-// what it weighs.
+// Where what is neither a cell nor a blob lives (names in wheels, entries with long keys), and what
+// it weighs.
 //
 // allocate/release are the one door to the allocator, so that it can be chosen by measurement
 // later. footprint() is what a request of that size takes from the process (glibc: 8 bytes of

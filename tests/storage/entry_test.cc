@@ -11,10 +11,10 @@ using namespace larder::storage;
 
 namespace {
 
-constexpr std::size_t kKeySizes[] = {0,   1,   44,  45,    63,    64,    254,
-                                     255, 256, 257, 16383, 16384, 65535, 70000};
-constexpr std::size_t kValueSizes[] = {0,   1,   44,  45,    63,    64,   254,
-                                       255, 256, 257, 16383, 16384, 65535};
+constexpr std::size_t kKeySizes[] = {0,   1,   44,    45,    63,    64,    254,   255,
+                                     256, 257, 10239, 10240, 16383, 16384, 65535, 70000};
+constexpr std::size_t kValueSizes[] = {0,   1,   44,    45,    63,    64,    254,  255,
+                                       256, 257, 10239, 10240, 16383, 16384, 65535};
 
 std::string bytes_of_size(std::size_t size, char first) {
   std::string bytes(size, '\0');

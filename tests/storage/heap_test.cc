@@ -136,7 +136,7 @@ TEST_CASE("what is larger than a cell has a box, and its number is used again") 
   CHECK(filled.heap.boxes() == 2);
   const Heap::Ref ref = filled.heap.ref_of(one);
   filled.release(one);
-  void* next = filled.allocate(5000, 3);
+  void* next = filled.allocate(12'000, 3);
   CHECK(filled.heap.ref_of(next) == ref);
   filled.must_be_whole(other);
   Heap::Finder(filled.heap).prefetch(ref);

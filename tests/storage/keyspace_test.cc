@@ -54,8 +54,8 @@ struct Pair {
   std::uint64_t below(std::uint64_t bound) { return random() % bound; }
   std::string draw_name() { return "k" + std::to_string(below(60)); }
   std::string draw_value() {
-    constexpr std::size_t kSizes[] = {0,   1,   7,    24,    44,    45,    200,
-                                      255, 256, 1000, 16383, 16384, 20'000};
+    constexpr std::size_t kSizes[] = {0,   1,    7,     24,    44,    45,    200,   255,
+                                      256, 1000, 10239, 10240, 16383, 16384, 20'000};
     if (below(4) == 0) return std::to_string(static_cast<std::int64_t>(random()));
     return std::string(kSizes[below(std::size(kSizes))], static_cast<char>('a' + below(26)));
   }

@@ -95,9 +95,9 @@ def phases(kind, limit, args):
         kind, *flags_of(kind, limit), core=args.server_core, build=args.build, larder=args.larder
     ) as server:
         next_key = 0
-        for size in SIZES:
+        for size in args.sizes:
             mean = KEY_BYTES + size * (1 - 1 / LARGE_EVERY) + LARGE_BYTES / LARGE_EVERY
-            keys = int(limit * TIMES / len(SIZES) / mean)
+            keys = int(limit * TIMES / len(args.sizes) / mean)
             began = time.monotonic()
             with Watch(server) as watch:
                 bounds = ["--from", next_key, "--to", next_key + keys]
@@ -126,6 +126,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--limit", type=bytes_of, action="append", help="64mb, 1gb ...")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="of values, by phase")
     parser.add_argument("--servers", nargs="+", choices=("redis", "larder"), default=("redis", "larder"))
     parser.add_argument("--build", type=rig.pathlib.Path, default=rig.default_build())
     parser.add_argument("--larder", type=rig.pathlib.Path, help="another Larder program")
