@@ -19,9 +19,6 @@
 namespace larder::server {
 namespace {
 
-// The share of the machine's or container's memory that a server without a limit of its own takes.
-constexpr double kMemoryShare = 0.75;
-
 struct Given {
   const Option* option;
   std::vector<std::string> words;
@@ -104,10 +101,7 @@ std::optional<int> read_command_line(Options& options, int argc, const char* con
     if (!one.words.empty()) apply(*one.option, options.settings, one.words, "command line");
   }
   Settings& settings = options.settings;
-  if (!settings.maxmemory_given) {
-    settings.maxmemory =
-        static_cast<std::uint64_t>(static_cast<double>(usable_memory_bytes()) * kMemoryShare);
-  }
+  if (!settings.maxmemory_given) settings.maxmemory = default_maxmemory();
   if (settings.dir != "." && chdir(settings.dir.c_str()) != 0) {
     throw std::runtime_error(fmt::format("Can't change to the directory '{}'", settings.dir));
   }

@@ -13,6 +13,9 @@
 namespace larder::server {
 namespace {
 
+// The rest is for clients' buffers, the process itself, and what else runs beside it.
+constexpr double kMemoryShare = 0.75;
+
 std::optional<std::string> first_line(const std::string& path) {
   std::ifstream file(path);
   std::string line;
@@ -102,6 +105,10 @@ std::uint64_t usable_memory_bytes(const std::string& root) {
     note(number_in(path + "/memory.limit_in_bytes"));
   }
   return bytes;
+}
+
+std::uint64_t default_maxmemory(const std::string& root) {
+  return static_cast<std::uint64_t>(static_cast<double>(usable_memory_bytes(root)) * kMemoryShare);
 }
 
 }  // namespace larder::server

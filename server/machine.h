@@ -15,5 +15,7 @@ namespace larder::server {
 std::size_t usable_cores(const std::string& root = "");
 // The memory limit of the cgroup (v2, else v1), else the machine's memory; bytes.
 std::uint64_t usable_memory_bytes(const std::string& root = "");
+// The share of it that maxmemory is when nobody gives it: 75 %.
+std::uint64_t default_maxmemory(const std::string& root = "");
 
 }  // namespace larder::server

@@ -88,11 +88,22 @@ std::optional<std::string> Options::set(
   publish();
   for (const Option* option : changed) {
     if (option->name == "maxmemory") settings.maxmemory_given = true;
-    for (const auto& [directive, hook] : hooks_) {
-      if (directive == option->name) hook();
-    }
+    tell(option->name);
   }
   return std::nullopt;
+}
+
+bool Options::follow_machine(std::uint64_t maxmemory_bytes) {
+  if (settings.maxmemory_given || settings.maxmemory == maxmemory_bytes) return false;
+  settings.maxmemory = maxmemory_bytes;
+  tell("maxmemory");
+  return true;
+}
+
+void Options::tell(std::string_view directive) const {
+  for (const auto& [wanted, hook] : hooks_) {
+    if (wanted == directive) hook();
+  }
 }
 
 void Options::publish() {

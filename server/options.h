@@ -40,8 +40,8 @@ struct Settings {
 
   // Data.
   std::uint64_t databases = 16;
-  std::uint64_t maxmemory = 0;  // set at start from the cgroup or the machine unless given; 0
-                                // given: no limit
+  // From the cgroup or the machine, and with it, unless given; 0 given: no limit.
+  std::uint64_t maxmemory = 0;
   bool maxmemory_given = false;
   std::string maxmemory_policy = "allkeys-auto";
   std::int64_t maxmemory_samples = 10;
@@ -95,6 +95,9 @@ class Options {
   // hooks have run.
   std::optional<std::string> set(
       std::span<const std::pair<std::string_view, std::string_view>> changes);
+  // Sets maxmemory, which nobody gave: the machine's share is another one now. Answers whether that
+  // changed anything. Like set(), while every loop is held off.
+  bool follow_machine(std::uint64_t maxmemory_bytes);
   // CONFIG REWRITE: the file it was read from says what is in force now; comments and order stay.
   // The error text, or nothing.
   std::optional<std::string> rewrite() const;
@@ -104,6 +107,8 @@ class Options {
   void when_changed(std::string directive, std::function<void()> hook);
 
  private:
+  void tell(std::string_view directive) const;
+
   std::vector<std::pair<std::string, std::function<void()>>> hooks_;
 };
 

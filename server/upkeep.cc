@@ -1,5 +1,7 @@
 #include "server/upkeep.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -8,7 +10,10 @@
 #include "server/engine/pause.h"
 #include "server/engine/services.h"
 #include "server/engine/ticks.h"
+#include "server/log.h"
+#include "server/machine.h"
 #include "server/metrics/vitals.h"
+#include "server/options.h"
 #include "storage/store.h"
 #include "storage/timeline.h"
 
@@ -63,6 +68,7 @@ bool Upkeep::tick(Lane& lane) {
   if (lane.index == 0) {
     services_.vitals.tick(services_);
     services_.pause.wake_if_over(now_ms);
+    follow_machine(lane);
   }
   lane.is_behind = expires || follows || buries || evicts;
   return lane.is_behind;
@@ -123,6 +129,19 @@ bool Upkeep::evict(std::int64_t now_ms, std::uint64_t slice_us) {
     if (slice.is_over()) return true;
   }
   return false;
+}
+
+// maxmemory follows the memory of the container or machine, unless somebody gave it.
+void Upkeep::follow_machine(Lane& lane) {
+  if (services_.options.settings.maxmemory_given) return;
+  if (lane.now_ms - looked_ms_ < kLookMs && lane.now_ms >= looked_ms_) return;
+  looked_ms_ = lane.now_ms;
+  const std::uint64_t share = default_maxmemory(machine_root_);
+  if (share == services_.options.settings.maxmemory) return;
+  const Alone alone(services_, lane);
+  if (!services_.options.follow_machine(share)) return;
+  services_.log.notice(
+      fmt::format("The memory of the process is limited otherwise now: maxmemory is {}", share));
 }
 
 void Upkeep::finish(Lane& lane) {

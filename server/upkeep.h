@@ -14,6 +14,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <utility>
 
 namespace larder::server {
 
@@ -27,11 +29,15 @@ class Upkeep {
   // How often a loop ticks, in milliseconds: an expired key's memory follows its deadline within a
   // few ticks.
   static constexpr int kTickMs = 10;
+  // How often the limit of the process's memory is looked at, which an operator may have changed.
+  static constexpr std::int64_t kLookMs = 1000;
   // How soon again when a tick has left work over.
   static constexpr int kBusyPauseUs = 100;
 
   // True when there is more to do than one tick may.
   bool tick(Lane& lane);
+  // Where the machine's file system begins: another place for tests (machine.h).
+  void look_at_machine(std::string root) { machine_root_ = std::move(root); }
   // Everything that is due now, whatever it costs: for tests that turn the clock.
   void finish(Lane& lane);
 
@@ -41,8 +47,11 @@ class Upkeep {
   bool follow_wall(Lane& lane, std::uint64_t slice_us);
   bool bury(std::uint64_t slice_us);
   bool evict(std::int64_t now_ms, std::uint64_t slice_us);
+  void follow_machine(Lane& lane);
 
   Services& services_;
+  std::string machine_root_;
+  std::int64_t looked_ms_ = 0;  // at the machine's memory
 };
 
 }  // namespace larder::server

@@ -65,13 +65,13 @@ struct Filled {
 }  // namespace
 
 TEST_CASE(
-    "a cell is rounded up by less than 8 bytes, and by less than an eighth when it is large") {
+    "a cell is rounded up by less than 8 bytes, an eighth when it is large, a third at most") {
   for (std::size_t size = 9; size <= Heap::kMostCellBytes; ++size) {
     const std::size_t cell = Heap::cell_bytes(size);
     REQUIRE(cell >= size);
     REQUIRE(cell % Heap::kUnitBytes == 0);
     REQUIRE(Heap::cell_bytes(cell) == cell);
-    REQUIRE(cell - size < (size <= 512 ? 8 : 8 + size / 8));
+    REQUIRE(cell - size < (size <= 512 ? 8 : 8 + size / (size <= 4096 ? 8 : 3)));
   }
   CHECK(Heap::cell_bytes(1) == 16);
   CHECK(Heap::cell_bytes(Heap::kMostCellBytes) == Heap::kMostCellBytes);

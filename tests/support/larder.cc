@@ -34,6 +34,7 @@ Larder::~Larder() {
 server::Settings Larder::settings_for_tests() {
   server::Settings settings;
   settings.maxmemory = 0;
+  settings.maxmemory_given = true;
   return settings;
 }
 
