@@ -83,23 +83,24 @@ Table::Slot Table::take(Bucket& bucket, std::size_t i) {
   return slot;
 }
 
-// Into the first free slot of a chain, which gets longer when there is none.
+// Into the first free slot of a chain, which gets longer when there is none. Overflow buckets may
+// move then (Lines): who goes along a chain meanwhile remembers links.
 void Table::place(Bucket& first, const Slot& slot) {
-  for (Bucket* bucket = &first;;) {
+  for (std::uint32_t link = 0;;) {
+    Bucket& bucket = chained(first, link);
     for (std::size_t i = 0; i < kSlots; ++i) {
-      if (bucket->refs[i] != 0) continue;
-      put(bucket->tags[i], slot.tag);
-      return put(bucket->refs[i], slot.ref);
+      if (bucket.refs[i] != 0) continue;
+      put(bucket.tags[i], slot.tag);
+      return put(bucket.refs[i], slot.ref);
     }
-    Bucket* after = next(*bucket);
-    bucket = after != nullptr ? after : make_overflow(*bucket);
+    link = bucket.link != 0 ? bucket.link : make_overflow(first, link);
   }
 }
 
-Table::Bucket* Table::make_overflow(Bucket& before) {
+std::uint32_t Table::make_overflow(Bucket& first, std::uint32_t last) {
   const std::uint32_t link = take_link();
-  put(before.link, link);
-  return &overflow_at(link);
+  put(chained(first, last).link, link);
+  return link;
 }
 
 // Cuts off the bucket behind `before`, which must be empty and the last of its chain.
@@ -218,16 +219,19 @@ void Table::grow() {
   Bucket& upper = bucket_at(n);
 
   std::vector<Slot> spilled;  // slots of the lower chain's tail, placed again below
-  for (Bucket* bucket = &lower; bucket != nullptr; bucket = next(*bucket)) {
+  std::uint32_t link = 0;
+  do {
     for (std::size_t i = 0; i < kSlots; ++i) {
-      if (bucket->refs[i] == 0) continue;
-      if (belongs_above({bucket->tags[i], bucket->refs[i]}, bit)) {
-        place(upper, take(*bucket, i));
-      } else if (bucket != &lower) {
-        spilled.push_back(take(*bucket, i));
+      Bucket& bucket = chained(lower, link);
+      if (bucket.refs[i] == 0) continue;
+      if (belongs_above({bucket.tags[i], bucket.refs[i]}, bit)) {
+        place(upper, take(bucket, i));
+      } else if (link != 0) {
+        spilled.push_back(take(bucket, i));
       }
     }
-  }
+    link = chained(lower, link).link;
+  } while (link != 0);
   cut_chain(lower);
   for (const Slot& slot : spilled) place(lower, slot);
   set_bucket_count(n + 1);
@@ -247,11 +251,14 @@ void Table::shrink() {
   Bucket& lower = bucket_at(n - half);
   Bucket& upper = bucket_at(n);
   set_bucket_count(n);
-  for (Bucket* bucket = &upper; bucket != nullptr; bucket = next(*bucket)) {
+  std::uint32_t link = 0;
+  do {
     for (std::size_t i = 0; i < kSlots; ++i) {
-      if (bucket->refs[i] != 0) place(lower, take(*bucket, i));
+      Bucket& bucket = chained(upper, link);
+      if (bucket.refs[i] != 0) place(lower, take(bucket, i));
     }
-  }
+    link = chained(upper, link).link;
+  } while (link != 0);
   cut_chain(upper);
   buckets_.leave(n);
 }

@@ -214,6 +214,10 @@ class alignas(64) Table {
   Bucket& overflow_at(std::uint32_t link) const {
     return *reinterpret_cast<Bucket*>(overflow_.at(link - 1));
   }
+  // Of the chain that begins with `first`: the bucket of this link, 0 for the first one.
+  Bucket& chained(Bucket& first, std::uint32_t link) const {
+    return link == 0 ? first : overflow_at(link);
+  }
   Bucket* next(const Bucket& bucket) const {
     return bucket.link == 0 ? nullptr : &overflow_at(bucket.link);
   }
@@ -238,7 +242,7 @@ class alignas(64) Table {
   void grow();
   void shrink();
   bool belongs_above(const Slot& slot, int bit) const;
-  Bucket* make_overflow(Bucket& before);
+  std::uint32_t make_overflow(Bucket& first, std::uint32_t last);
   void free_overflow(Bucket& before);
   std::uint32_t take_link();
   void give_link(std::uint32_t link);

@@ -94,6 +94,18 @@ TEST_CASE("an emptied table is as small as a new one, but for pages it has touch
   filled.must_agree();
 }
 
+TEST_CASE("no entry is lost where overflow buckets move to a slab while a chain gets longer") {
+  // A hundred buckets and no more, so chains are long when there are 512 overflow buckets.
+  Filled filled(100 * sizeof(Table::Bucket));
+  for (std::uint64_t i = 0; i < 7000; ++i) {
+    filled.insert(numbered(i));
+    if (i % 500 == 0) filled.must_agree();
+  }
+  filled.must_agree();
+  for (std::uint64_t i = 0; i < 7000; ++i) filled.erase(numbered(i));
+  filled.must_agree();
+}
+
 TEST_CASE("a table that loses most of its entries gives back buckets and overflow buckets") {
   Filled filled(std::size_t{64} << 20);
   constexpr std::uint64_t kMany = 120000;  // some 29 slabs of buckets, and 6 of overflow buckets
