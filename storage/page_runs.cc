@@ -1,7 +1,6 @@
 #include "storage/page_runs.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "storage/ensure.h"
 #include "storage/memory.h"
@@ -10,15 +9,9 @@
 namespace larder::storage {
 namespace {
 
-// Addresses for the process's runs, in multiples of the machine's memory: a class never has more
-// runs than it once had at the same time, and not all classes are at their peak with all memory.
-constexpr std::size_t kReserveTimes = 16;
-constexpr std::size_t kMostReserved = std::size_t{4} << 40;
-
-std::size_t reserve_of_process() {
-  const auto pages = static_cast<std::size_t>(std::max(1L, sysconf(_SC_PHYS_PAGES)));
-  return std::min(kReserveTimes * pages * PageRuns::kPage, kMostReserved);
-}
+// Addresses for the process's runs: many times the memory of most machines, since a class may keep
+// as many runs as it once had at the same time.
+constexpr std::size_t kReserveBytes = std::size_t{1} << 40;
 
 void* map(std::size_t bytes) {
   void* run = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -31,7 +24,7 @@ void* map(std::size_t bytes) {
 PageRuns& PageRuns::of_process() {
   static_assert(class_of(kMostRunBytes / kPage) == kClasses - 1);
   static_assert(pages_of(kClasses - 1) == kMostRunBytes / kPage);
-  static auto* const runs = new PageRuns(reserve_of_process());
+  static auto* const runs = new PageRuns(kReserveBytes);
   return *runs;
 }
 

@@ -60,7 +60,7 @@ OUTSIDE = (
     (r"doctest/", r"tests/"),
     (r"(linux/futex|sys/syscall|unistd)\.h$", r"storage/(mutex|reaper)\.cc$|server/|tests/"),
     (r"sys/resource\.h$", r"storage/reaper\.cc$|server/|tests/"),
-    (r"sys/mman\.h$", r"storage/(region|reaper)\.cc$|server/|tests/"),
+    (r"sys/mman\.h$", r"storage/(page_runs|region|reaper)\.cc$|server/|tests/"),
     (r"[a-z_0-9/]+\.h$", r"server/|tests/"),  # the operating system
 )
 
