@@ -9,9 +9,8 @@
 namespace larder::storage {
 namespace {
 
-// Addresses for the process's runs: many times the memory of most machines, since a class may keep
-// as many runs as it once had at the same time.
-constexpr std::size_t kReserveBytes = std::size_t{1} << 40;
+// Relaxed: set before there are threads.
+std::atomic<std::size_t> reserve_of_process{PageRuns::kUsualReserveBytes};
 
 void* map(std::size_t bytes) {
   void* run = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -24,8 +23,12 @@ void* map(std::size_t bytes) {
 PageRuns& PageRuns::of_process() {
   static_assert(class_of(kMostRunBytes / kPage) == kClasses - 1);
   static_assert(pages_of(kClasses - 1) == kMostRunBytes / kPage);
-  static auto* const runs = new PageRuns(kReserveBytes);
+  static auto* const runs = new PageRuns(reserve_of_process.load(std::memory_order_relaxed));
   return *runs;
+}
+
+void PageRuns::reserve_for_process(std::size_t bytes) {
+  reserve_of_process.store(bytes, std::memory_order_relaxed);
 }
 
 void* PageRuns::allocate(std::size_t size_bytes) {

@@ -38,6 +38,7 @@ class PageRuns {
   // Free runs that keep their pages: how large one may be, and all of them.
   static constexpr std::size_t kMostWarmRun = std::size_t{256} << 10;
   static constexpr std::size_t kMostWarmBytes = std::size_t{1} << 20;
+  static constexpr std::size_t kUsualReserveBytes = std::size_t{64} << 30;
 
   // reserve_bytes: addresses; what does not fit is mapped.
   explicit PageRuns(std::size_t reserve_bytes) : region_(reserve_bytes) {}
@@ -46,6 +47,9 @@ class PageRuns {
 
   // The one of the process. Never destroyed: blobs may outlive everything.
   static PageRuns& of_process();
+  // Its addresses: a few times the memory there is, since a class may keep as many runs as it once
+  // had at the same time. Before it is asked for; else it has kUsualReserveBytes.
+  static void reserve_for_process(std::size_t bytes);
 
   // What a request of that size takes, in bytes.
   static constexpr std::size_t run_bytes(std::size_t size_bytes) {

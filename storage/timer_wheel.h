@@ -21,12 +21,12 @@
 //
 // Must hold: an entry with a deadline has a name in a slot that comes up no later than a tick after
 // its deadline.
-// Cost: a sweep visits each name once, after as many were added. add O(1); advance O(names that
-// come up) and a word or two of bitmap per empty stretch, however long. Thread: part of a Shard;
-// whoever holds the shard may call. Not an ordered map or heap: the commonest operation of a cache
-// is to overwrite a key that has a deadline, and a name that is left behind costs nothing then. Not
-// exact removal: it would need a back reference in every entry. Source: Varghese & Lauck, "Hashed
-// and hierarchical timing wheels" (SOSP 1987).
+// Cost: add O(1); advance O(names that come up); a sweep visits each name once, after as many adds.
+// Thread: part of a Shard; whoever holds the shard may call.
+// Not an ordered map or heap: the commonest operation of a cache is to overwrite a key that has a
+// deadline, and a name that is left behind costs nothing then. Not exact removal: it would need a
+// back reference in every entry.
+// Source: Varghese & Lauck, "Hashed and hierarchical timing wheels" (SOSP 1987).
 #pragma once
 
 #include <algorithm>

@@ -7,6 +7,7 @@
 #include "server/metrics/process.h"
 #include "server/options.h"
 #include "storage/ensure.h"
+#include "storage/page_runs.h"
 
 namespace larder::server {
 namespace {
@@ -35,8 +36,13 @@ std::size_t arena_reserve_bytes() {
   return std::max(kLeast, machine_memory_bytes() * 2);
 }
 
+std::size_t runs_reserve_bytes() {
+  return std::max(storage::PageRuns::kUsualReserveBytes, machine_memory_bytes() * 4);
+}
+
 storage::Store::Settings store_settings(const Options& options, std::size_t lanes,
                                         std::uint64_t seed) {
+  storage::PageRuns::reserve_for_process(runs_reserve_bytes());
   const std::size_t shards = shards_for(lanes);
   return {.shards = shards,
           .databases = static_cast<std::uint32_t>(options.settings.databases),
