@@ -102,8 +102,6 @@ void OutputBuffer::consume(std::size_t count) {
 }
 
 void OutputBuffer::trim() {
-  for (const Chunk& chunk : kept_) chunk_bytes_ -= chunk.size;
-  std::vector<Chunk>().swap(kept_);
   if (!empty()) return;
   std::vector<Closed>().swap(pieces_);
   first_ = 0;
@@ -111,22 +109,15 @@ void OutputBuffer::trim() {
 }
 
 void OutputBuffer::give_open_chunk() {
-  chunk_bytes_ -= current_.size;
-  if (current_.size == kChunkBytes) pool_.give(std::move(current_.bytes));
-  current_ = {};
+  retire(std::exchange(current_, {}));
   open_ = tail_ = limit_ = nullptr;
 }
 
 void OutputBuffer::open_chunk(std::size_t at_least) {
   if (current_.bytes) close_piece(true);
-  if (at_least <= kChunkBytes && !kept_.empty()) {
-    current_ = std::move(kept_.back());
-    kept_.pop_back();
-  } else {
-    const std::size_t size = std::max(at_least, kChunkBytes);
-    current_ = {size == kChunkBytes ? pool_.take() : BlockPool::make(size), size};
-    chunk_bytes_ += size;
-  }
+  const std::size_t size = std::max(at_least, kChunkBytes);
+  current_ = {size == kChunkBytes ? pool_.take() : BlockPool::make(size), size};
+  chunk_bytes_ += size;
   open_ = tail_ = current_.bytes.get();
   limit_ = tail_ + current_.size;
 }
@@ -155,11 +146,8 @@ void OutputBuffer::drop_first() {
 }
 
 void OutputBuffer::retire(Chunk chunk) {
-  if (chunk.size == kChunkBytes && kept_.size() < kKeptChunks) {
-    kept_.push_back(std::move(chunk));
-  } else {
-    chunk_bytes_ -= chunk.size;
-  }
+  chunk_bytes_ -= chunk.size;
+  if (chunk.size == kChunkBytes) pool_.give(std::move(chunk.bytes));
 }
 
 }  // namespace larder::protocol

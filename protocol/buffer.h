@@ -17,8 +17,8 @@
 //     pieces_    \______ 1 ______/   \2/   \______ 3 _______/             the open piece
 //
 // The piece being written is open: it is not in pieces_, and committing to it moves one pointer. It
-// is closed when a pin comes or its chunk is full. A chunk is freed with the last piece that lies
-// in it; a few are kept for reuse.
+// is closed when a pin comes or its chunk is full. A chunk goes with the last piece that lies in
+// it.
 //
 // BlockPool: what a thread's buffers lie in while there is something in them. A buffer that is
 // empty lends its block back, and who comes next gets the block that was used last, which is still
@@ -121,8 +121,6 @@ class InputBuffer {
 class OutputBuffer {
  public:
   static constexpr std::size_t kChunkBytes = BlockPool::kBlockBytes;
-  // Empty chunks kept for the next replies: a 64 KiB burst is written without allocating.
-  static constexpr std::size_t kKeptChunks = 4;
 
   // Sent pieces that may stay in the list before it is moved up.
   static constexpr std::size_t kPassedPieces = 64;
@@ -155,7 +153,7 @@ class OutputBuffer {
   std::size_t size_bytes() const { return closed_bytes_ + open_bytes(); }
   // Those of them that this buffer holds itself; the rest is pinned.
   std::size_t copied_bytes() const { return size_bytes() - pinned_bytes_; }
-  // Memory of chunks, in use and kept.
+  // Memory of chunks.
   std::size_t capacity_bytes() const { return chunk_bytes_; }
 
   // The unsent bytes, in order, as many pieces as `out` has room for. Good until the buffer is
@@ -164,7 +162,7 @@ class OutputBuffer {
   // The first `count` bytes were sent. Releases the pins and chunks that are passed.
   void consume(std::size_t count);
 
-  // Gives kept chunks back, and the open one if nothing is unsent: for connections that wait.
+  // Gives the open chunk back if nothing is unsent, and all else: for connections that wait.
   void trim();
   // Lends the open chunk back as soon as nothing is unsent.
   void rest() {
@@ -198,7 +196,6 @@ class OutputBuffer {
   Chunk current_;               // the open chunk
   std::vector<Closed> pieces_;  // those before first_ have been sent
   std::size_t first_ = 0;
-  std::vector<Chunk> kept_;
   std::size_t closed_bytes_ = 0;
   std::size_t pinned_bytes_ = 0;
   std::size_t chunk_bytes_ = 0;

@@ -55,7 +55,6 @@ void Arena::ready_next_page() {
 
 std::size_t Arena::fresh_slab() {
   const std::size_t slab = fresh_++;
-  used_slabs_.store(fresh_, std::memory_order_relaxed);
   faulted_.fetch_add(1, std::memory_order_relaxed);
   ensure(region_.commit(fresh_ * kSlabBytes) && numbers_.commit(fresh_ * sizeof(std::uint32_t)),
          "the store has outgrown the addresses reserved for it");
@@ -73,7 +72,6 @@ char* Arena::take(std::uint32_t number) {
   } else if (!cold_.empty()) {
     slab = cold_.back();
     cold_.pop_back();
-    cold_slabs_.store(cold_.size(), std::memory_order_relaxed);
     faulted_.fetch_add(1, std::memory_order_relaxed);
   } else {
     slab = fresh_slab();
@@ -93,13 +91,12 @@ void Arena::give(char* memory) {
   region_.forget(slab * kSlabBytes, kSlabBytes);
   const MutexLock lock(mutex_);
   cold_.push_back(slab);
-  cold_slabs_.store(cold_.size(), std::memory_order_relaxed);
 }
 
-std::size_t Arena::resident_bytes() const {
-  const std::size_t used = used_slabs_.load(std::memory_order_relaxed) * kSlabBytes;
-  const std::size_t cold = (cold_slabs_.load(std::memory_order_relaxed) +
-                            forgotten_slabs_.load(std::memory_order_relaxed)) *
+std::size_t Arena::resident_bytes() {
+  const Census slabs = census();
+  const std::size_t used = (slabs.taken + slabs.warm + slabs.cold) * kSlabBytes;
+  const std::size_t cold = (slabs.cold + forgotten_slabs_.load(std::memory_order_relaxed)) *
                            kSlabBytes;
   const std::size_t ready = ready_bytes_.load(std::memory_order_relaxed);
   std::size_t end = used;

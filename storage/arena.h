@@ -70,9 +70,8 @@ class Arena {
     std::size_t cold = 0;
   };
   Census census();
-  // What all of it takes from the machine, large pages that were begun or are ready included. Takes
-  // no lock.
-  std::size_t resident_bytes() const;
+  // What all of it takes from the machine, large pages that were begun or are ready included.
+  std::size_t resident_bytes();
   // Goes up with every slab that is taken which had no memory.
   std::uint64_t slabs_faulted() const { return faulted_.load(std::memory_order_relaxed); }
 
@@ -95,9 +94,7 @@ class Arena {
   std::size_t fresh_ GUARDED_BY(mutex_) = 0;  // slabs from here on were never taken
   std::vector<std::size_t> warm_ GUARDED_BY(mutex_);
   std::vector<std::size_t> cold_ GUARDED_BY(mutex_);
-  // For those who ask without the lock.
-  std::atomic<std::size_t> used_slabs_{0};  // fresh_
-  std::atomic<std::size_t> cold_slabs_{0};
+  // For those who come without the lock.
   std::atomic<std::size_t> forgotten_slabs_{0};
   std::atomic<std::uint64_t> faulted_{0};
   std::atomic<std::size_t> ahead_until_{SIZE_MAX};

@@ -108,17 +108,17 @@ class Entry {
   }
   // It has a deadline that follows the wall clock, for the other epoch.
   bool is_behind_wall(unsigned epoch) const {
-    if ((flags_ & (has_deadline | wide_deadline)) != has_deadline) return false;
+    if (!has_marks()) return false;
     return load<std::uint8_t>(kMarksOffset) >> 6 == (epoch != 0 ? 1u : 3u);
   }
   // The number (1 or 2) of the sweep of the wheel that has put its name in order; 0: none has, or
   // its deadline is too far away to say so.
   unsigned sweep() const {
-    if ((flags_ & (has_deadline | wide_deadline)) != has_deadline) return 0;
+    if (!has_marks()) return 0;
     return load<std::uint8_t>(kMarksOffset) >> 4 & 3u;
   }
   void store_sweep(unsigned number) {
-    if ((flags_ & (has_deadline | wide_deadline)) != has_deadline) return;
+    if (!has_marks()) return;
     const unsigned others = load<std::uint8_t>(kMarksOffset) & 0xcfu;
     store(kMarksOffset, static_cast<std::uint8_t>(others | number << 4));
   }
@@ -185,6 +185,8 @@ class Entry {
   void store(std::size_t offset, T value) {
     std::memcpy(base() + offset, &value, sizeof(T));
   }
+  // A deadline of six bytes, with room for what the wheel and the wall have to say.
+  bool has_marks() const { return (flags_ & (has_deadline | wide_deadline)) == has_deadline; }
   bool is_inline() const { return encoding() == Encoding::embstr || encoding() == Encoding::raw; }
   void store_kind(Type type, Encoding encoding) {
     kind_ = static_cast<std::uint8_t>((kind_ & 0x80) | static_cast<unsigned>(type) |

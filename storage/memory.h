@@ -1,10 +1,9 @@
 // Where what is neither a cell nor a blob lives (names in wheels, entries with long keys), and what
 // it weighs.
 //
-// allocate/release are the one door to the allocator, so that it can be chosen by measurement
-// later. footprint() is what a request of that size takes from the process (glibc: 8 bytes of
-// header, rounded up to 16, 32 at the least): budgets count footprints, since the limit is a
-// promise about the process and not about our own sums.
+// allocate/release are the one door to malloc. footprint() is what a request of that size takes
+// from the process (glibc: 8 bytes of header, rounded up to 16, 32 at the least): budgets count
+// footprints, since the limit is a promise about the process and not about our own sums.
 #pragma once
 
 #include <cstddef>

@@ -177,8 +177,8 @@ bool Store::evict_for_command(std::int64_t now_ms) {
 
 Store::Limit Store::evict_some(std::int64_t now_ms) {
   if (limit_bytes_ == 0) return Limit::kept;
-  const std::size_t ceiling = lower_ceiling();
-  if (ceiling <= room_bytes() && has_room()) return Limit::kept;
+  lower_ceiling();
+  if (has_room()) return Limit::kept;
   if (rules_.eviction.policy == Policy::noeviction) return Limit::out_of_reach;
   std::size_t fruitless = 0;
   while (!has_room() && fruitless < cells_.size()) {

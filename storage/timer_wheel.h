@@ -59,12 +59,7 @@ class TimerWheel {
     std::size_t visited = 0;
     const std::int64_t target = tick_of_now(now_ms);
     for (;;) {
-      std::uint32_t name = 0;
-      while (visited < budget && take(due_, name)) {
-        ++visited;
-        const Deadline next = visit(name);
-        if (!next.is_never()) add(name, next);
-      }
+      visited += work_off(due_, budget - visited, visit);
       if (visited >= budget || !step_towards(target)) return visited;
     }
   }
@@ -88,7 +83,7 @@ class TimerWheel {
       const std::int64_t here = tick_ >> (8 * ring);
       const std::int64_t last = std::min(target >> (8 * ring), here + std::int64_t{kSlots} - 1);
       for (std::int64_t at = here + 1; at <= last; ++at) {
-        walk(rings_[static_cast<std::size_t>(ring)][static_cast<std::size_t>(at) & (kSlots - 1)]);
+        walk(rings_[static_cast<std::size_t>(ring)][Place{ring, at}.slot()]);
       }
     }
     return names;
@@ -101,17 +96,10 @@ class TimerWheel {
   std::size_t sweep(std::size_t live, std::size_t budget, Visitor&& visit) {
     if (sweep_ring_ == 0 && !begin_sweep(live)) return 0;
     std::size_t visited = 0;
-    while (visited < budget) {
-      std::uint32_t name = 0;
-      if (!take(swept_out_, name)) {
-        if (!take_out_next_slot()) break;
-        continue;
-      }
-      ++visited;
-      const Deadline next = visit(name);
-      if (!next.is_never()) add(name, next);
+    for (;;) {
+      visited += work_off(swept_out_, budget - visited, visit);
+      if (visited >= budget || !take_out_next_slot()) return visited;
     }
-    return visited;
   }
   // The number of the sweep that goes on, or was the last: 1 and 2 in turn.
   unsigned sweep_number() const { return sweep_number_; }
@@ -173,6 +161,16 @@ class TimerWheel {
     return ms / kTickMs + (ms % kTickMs > 0 ? 1 : 0);
   }
 
+  // Takes names off a chain, at most `budget`, and hangs them where visit() wants. How many.
+  template <class Visitor>
+  std::size_t work_off(Chunk*& chain, std::size_t budget, Visitor&& visit) {
+    std::size_t visited = 0;
+    for (std::uint32_t name = 0; visited < budget && take(chain, name); ++visited) {
+      const Deadline next = visit(name);
+      if (!next.is_never()) add(name, next);
+    }
+    return visited;
+  }
   Place place_of(Deadline deadline) const;
   bool take(Chunk*& chain, std::uint32_t& name);
   Chunk* take_slot(std::size_t ring, std::size_t slot);

@@ -1,10 +1,10 @@
 // Expiry: when keys die, and how long they have left.
 //
 // A deadline is a moment of the timeline in milliseconds (storage/timeline.h): set the wall clock,
-// and what was given as a span dies after that span, what was given as a moment at that moment.
-// A deadline that is past when it is given is
-// a deletion: the store does that, and the command answers as if it had been set. Redis judges the
-// options first, then the number, then the key; so does this file.
+// and what was given as a span dies after that span, what was given as a moment at that moment. A
+// deadline that is past when it is given is a deletion: the store does that, and the command
+// answers as if it had been set. Redis judges the options first, then the number, then the key; so
+// does this file.
 //
 // TTL and its kin count a hit or a miss but do not touch the key: asking how long a key has left
 // does not keep it warm. Thread: loop.

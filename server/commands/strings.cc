@@ -8,8 +8,8 @@
 // value; not by APPEND, SETRANGE or a plain SET. MGET, MSET and MSETNX hold the shards of all their
 // keys, so nobody sees half of one. Thread: loop.
 #include <algorithm>
-#include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "protocol/errors.h"
 #include "server/commands/lcs.h"
@@ -190,33 +190,19 @@ void mget(Call& call) {
   }
 }
 
-// The values of MSET. Large ones are copied to where they will lie when this is made: before any
-// shard is held.
-class PairValues {
- public:
-  explicit PairValues(const Call& call) : words_(call.words) {
-    for (std::size_t i = 2; i < words_.size(); i += 2) {
-      if (words_[i].size() >= storage::kPinnedBytes) large_.try_emplace(i, words_[i]);
-    }
-  }
-  void store(Slot& slot, std::size_t pair) {
-    const std::size_t i = 2 + 2 * pair;
-    if (words_[i].size() < storage::kPinnedBytes) {
-      return slot.set_bytes(words_[i], Deadline::never());
-    }
-    slot.set_bytes(large_.at(i), Deadline::never());
-  }
+// The values of MSET, made before any shard is held.
+std::vector<NewBytes> pair_values(const Call& call) {
+  std::vector<NewBytes> values;
+  values.reserve(call.words.size() / 2);
+  for (std::size_t i = 2; i < call.words.size(); i += 2) values.emplace_back(call.words[i]);
+  return values;
+}
 
- private:
-  Words words_;
-  std::unordered_map<std::size_t, NewBytes> large_;  // by word
-};
-
-void set_pairs(Keyspace& held, const std::vector<Key>& names, PairValues& values) {
+void set_pairs(Keyspace& held, const std::vector<Key>& names, std::vector<NewBytes>& values) {
   KeysAhead ahead(held, names);
   for (std::size_t i = 0; i < names.size(); ++i) {
     ahead.reach(i);
-    held.update(names[i], [&](Slot& slot) { values.store(slot, i); });
+    held.update(names[i], [&](Slot& slot) { slot.set_bytes(values[i], Deadline::never()); });
   }
 }
 
@@ -230,7 +216,7 @@ bool has_pairs(Call& call) {
 void mset(Call& call) {
   if (!has_pairs(call)) return;
   const std::vector<Key> names = keys_of(call, 2);
-  PairValues values(call);
+  std::vector<NewBytes> values = pair_values(call);
   Keyspace::Several several(call.keys, names);
   set_pairs(*several, names, values);
   call.reply.ok();
@@ -240,7 +226,7 @@ void mset(Call& call) {
 void msetnx(Call& call) {
   if (!has_pairs(call)) return;
   const std::vector<Key> names = keys_of(call, 2);
-  PairValues values(call);
+  std::vector<NewBytes> values = pair_values(call);
   Keyspace::Several several(call.keys, names);
   const bool is_taken = std::any_of(names.begin(), names.end(), [&](const Key& name) {
     return several->update(name, [](Slot& slot) { return slot.is_present(); });

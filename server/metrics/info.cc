@@ -155,6 +155,7 @@ void memory(const Services& services, Page& page) {
   const std::size_t used = startup + store.used_bytes + of_clients + scripts.interpreter_bytes +
                            scripts.text_bytes;
   const std::size_t peak = services.vitals.snapshot(used).peak_memory_bytes;
+  const std::size_t slack = services.store.slack_bytes();
   const std::size_t resident = resident_bytes();
   page.amount("used_memory", used);
   page.amount("used_memory_rss", resident);
@@ -165,10 +166,10 @@ void memory(const Services& services, Page& page) {
   page.line("used_memory_dataset:{}", store.entry_bytes);
   page.line("used_memory_dataset_perc:{:.2f}%", 100 * ratio(store.entry_bytes, used - startup));
   page.line("allocator_allocated:{}", used);
-  page.line("allocator_active:{}", used + services.store.slack_bytes());
+  page.line("allocator_active:{}", used + slack);
   page.line("allocator_resident:{}", resident);
-  page.line("allocator_frag_ratio:{:.2f}", ratio(used + services.store.slack_bytes(), used));
-  page.line("allocator_frag_bytes:{}", services.store.slack_bytes());
+  page.line("allocator_frag_ratio:{:.2f}", ratio(used + slack, used));
+  page.line("allocator_frag_bytes:{}", slack);
   page.amount("total_system_memory", machine_memory_bytes());
   scripts_memory(services, page);
   page.amount("maxmemory", services.store.limit_bytes());

@@ -61,8 +61,8 @@ class NewBytes {
   ~NewBytes() {
     if (blob_ != nullptr) blob_->drop();
   }
-  NewBytes(const NewBytes&) = delete;
-  NewBytes& operator=(const NewBytes&) = delete;
+  NewBytes(NewBytes&& other) noexcept : text_(other.text_), blob_(other.take_blob()) {}
+  NewBytes& operator=(NewBytes&&) = delete;
 
   std::string_view text() const { return text_; }
   // The blob of large bytes, with its hold; null for short ones, and when it has been taken.
