@@ -18,9 +18,6 @@ The server has core 0; who loads and who watches share core 1, the watcher first
 """
 
 import argparse
-import contextlib
-import socket
-import subprocess
 import sys
 import time
 
@@ -47,46 +44,6 @@ IDLE_SECONDS = 20
 TOMORROW = 86_400
 # Of a core, where nothing is measurable: 20 ms in 20 s.
 IDLE_BAR_SHARE = 0.001
-
-
-class Asker:
-    """A connection that asks for one number at a time."""
-
-    def __init__(self, server):
-        self.socket = socket.create_connection(("127.0.0.1", server.port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.stream = self.socket.makefile("rb")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stream.close()
-        self.socket.close()
-
-    def ask(self, *words):
-        self.socket.sendall(rig.packed(*words))
-        return rig.read_reply(self.stream)
-
-
-@contextlib.contextmanager
-def watching(server, *flags):
-    """bench_ping while the block runs; the list it gives holds its figures afterwards."""
-    line = [rig.program("bench_ping", server.build), "--port", str(server.port), *flags]
-    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    pinger = subprocess.Popen(rig.pinned(line, LOAD_CORE), **pipes)
-    figures = []
-    try:
-        pinger.stdout.readline()
-        yield figures
-        said, complaint = pinger.communicate()
-        if pinger.returncode != 0:
-            raise rig.Failed(complaint.strip())
-        figures += [float(figure) for figure in said.split()]
-    finally:
-        if pinger.poll() is None:
-            pinger.kill()
-            pinger.wait()
 
 
 def served(kind, arguments):
@@ -128,7 +85,7 @@ def own_record(server):
 def watch_deaths(server, keys, begins):
     """When how many were gone: pairs of seconds after the first deadline, and keys."""
     seen = []
-    with Asker(server) as asker:
+    with rig.Asker(server) as asker:
         while True:
             before = time.time()
             left = asker.ask("DBSIZE") - 1  # the one that is asked for
@@ -178,7 +135,7 @@ def spread(arguments):
             flags += ["--at-once", str(GETS_AT_ONCE), "--only-get"]
             time.sleep(max(0, begins - 1 - time.time()))
             began, waited_ns = time.time(), server.waited_ns()
-            with watching(server, *flags) as gets:
+            with rig.watching(server, *flags, core=LOAD_CORE) as gets:
                 seen = watch_deaths(server, MILLION, begins)
                 took = time.time() - began
             waits = [f"{us / 1000:.3f}" for us in gets[1:3]]
@@ -197,7 +154,7 @@ def spread(arguments):
 
 
 def watch_at_rest(server):
-    with watching(server, "--only-get") as waits:
+    with rig.watching(server, "--only-get", core=LOAD_CORE) as waits:
         time.sleep(WATCHED_SECONDS)
     return waits
 
@@ -217,7 +174,7 @@ def burst(arguments):
                 time.sleep(max(0, begins - 1 - time.time()))
                 until = time.time() + WATCHED_SECONDS
                 waited[0] = server.waited_ns()
-                with watching(server, "--only-get") as waits:
+                with rig.watching(server, "--only-get", core=LOAD_CORE) as waits:
                     seen = watch_deaths(server, MILLION, begins)
                     time.sleep(max(0, until - time.time()))
                 waited[0] = server.waited_ns() - waited[0]

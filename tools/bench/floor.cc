@@ -42,6 +42,7 @@
 #include "server/net/asio.h"
 #include "server/net/poller.h"
 #include "server/net/session.h"
+#include "storage/blob.h"
 
 namespace larder::bench {
 namespace {
@@ -54,8 +55,6 @@ using server::net::Poller;
 constexpr std::size_t kMostPieces = 64;
 constexpr int kTurnsPerWakeUp = 16;
 constexpr std::size_t kGroupRequests = 128;
-// From here on Larder keeps a value in a blob, which replies pin.
-constexpr std::size_t kPinnedBytes = std::size_t{16} << 10;
 
 struct Connection {
   Connection(int accepted, protocol::BlockPool& pool)
@@ -220,7 +219,7 @@ class Floor {
   }
 
   void say_value(protocol::RespWriter& writer) {
-    if (value_.size() < kPinnedBytes) return writer.bulk(value_);
+    if (value_.size() < storage::kPinnedBytes) return writer.bulk(value_);
     writer.pinned(protocol::Pin(value_, nullptr, [](void*) {}));
   }
 

@@ -15,7 +15,6 @@ allkeys-lru and 10 samples.
 import argparse
 
 import re
-import socket
 import sys
 import threading
 import time
@@ -71,23 +70,18 @@ class Watch:
 def live_bytes(server):
     """Keys and values, every one of them."""
     total = 0
-    with socket.create_connection(("127.0.0.1", server.port), 60) as wire:
-        with wire.makefile("rb") as stream:
-            cursor = "0"
-            while True:
-                wire.sendall(rig.packed("SCAN", cursor, "COUNT", SCAN_COUNT))
-                cursor, keys = rig.read_reply(stream)
-                wire.sendall(b"".join(rig.packed("STRLEN", key) for key in keys))
-                total += sum(KEY_BYTES + rig.read_reply(stream) for _ in keys)
-                if cursor == "0":
-                    return total
+    with rig.Asker(server) as asker:
+        cursor = "0"
+        while True:
+            cursor, keys = asker.ask("SCAN", cursor, "COUNT", SCAN_COUNT)
+            sizes = asker.ask_all([["STRLEN", key] for key in keys])
+            total += sum(sizes) + KEY_BYTES * len(keys)
+            if cursor == "0":
+                return total
 
 
 def flags_of(kind, limit):
-    flags = ["--maxmemory", str(limit)]
-    if kind == "redis":
-        flags += ["--maxmemory-policy", "allkeys-lru", "--maxmemory-samples", "10"]
-    return flags
+    return ["--maxmemory", str(limit), *(rig.REDIS_LRU if kind == "redis" else ())]
 
 
 def phases(kind, limit, args):
@@ -110,15 +104,10 @@ def phases(kind, limit, args):
                 f"{limit / UNITS['mb']:.0f} MB, {size} B",
                 kind,
                 rig.judged((watch.peak - EMPTY_BYTES) / limit, PEAK_BAR if kind == "larder" else None),
-                at_least(live / limit, LIVE_BAR if kind == "larder" else None),
+                rig.at_least(live / limit, LIVE_BAR if kind == "larder" else None),
                 f"{dataset / limit:.2f}",
                 f"{keys / took / 1000:.0f}",
             ]
-
-
-def at_least(value, bar):
-    text = f"{value:.2f}"
-    return f"{text} >={bar:.2f}{' ok' if value >= bar else ' UNDER'}" if bar else text
 
 
 def main():

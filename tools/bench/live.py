@@ -32,7 +32,6 @@ REPLAY = rig.REPOSITORY / "tools/replay"
 BARS = {64: 0.85, 256: 0.90, 1024: 0.88}
 MEGABYTE = 1 << 20
 KEY_BYTES = 16  # tools/replay's names of numbered keys
-POLICY = ("--maxmemory-policy", "allkeys-lru", "--maxmemory-samples", "10")
 SIDES = ("redis", "larder")
 SETS_AT_ONCE = 1000
 HEAD = ["trace", "value", "copies", "limit MB", "keys %", "keys % of redis", "misses %", "of redis"]
@@ -87,7 +86,7 @@ class Row:
 
     def serve(self, stack, arguments):
         for side in SIDES:
-            policy = POLICY if side == "redis" else ()
+            policy = rig.REDIS_LRU if side == "redis" else ()
             server = rig.Served(
                 side,
                 "--maxmemory",

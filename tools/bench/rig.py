@@ -10,6 +10,7 @@ loopback only, on a port found by binding port 0. Cost is the server process's o
 sum of its threads' schedstat in nanoseconds, split into user and system by the ticks of its stat.
 """
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -28,6 +29,10 @@ KINDS = ("redis", "floor", "larder")
 READY_WITHIN_SECONDS = 30
 STOPPED_WITHIN_SECONDS = 60
 POLL_SECONDS = 0.02
+ANSWERS_WITHIN_SECONDS = 120
+RECEIVE_BYTES = 1 << 20
+# redis-server's nearest to a policy that is worth something.
+REDIS_LRU = ("--maxmemory-policy", "allkeys-lru", "--maxmemory-samples", "10")
 # A server that uses less than this share of a core has nothing left to do behind our back.
 QUIET_SHARE = 0.03
 QUIET_WITHIN_SECONDS = 60
@@ -215,6 +220,52 @@ class Served:
         return process
 
 
+class Asker:
+    """A client with a connection of its own, for one command after the other."""
+
+    def __init__(self, server):
+        self.socket = socket.create_connection(("127.0.0.1", server.port), ANSWERS_WITHIN_SECONDS)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.stream = self.socket.makefile("rb", buffering=RECEIVE_BYTES)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stream.close()
+        self.socket.close()
+
+    def ask(self, *words):
+        (reply,) = self.ask_all([words])
+        return reply
+
+    def ask_all(self, commands):
+        """Sent together; the replies in their order."""
+        self.socket.sendall(b"".join(packed(*words) for words in commands))
+        return [read_reply(self.stream) for _ in commands]
+
+
+@contextlib.contextmanager
+def watching(server, *flags, core=None):
+    """bench_ping while the block runs; the list it gives holds what it prints afterwards: how many,
+    and p50, p99.9 and the longest in microseconds."""
+    line = [program("bench_ping", server.build), "--port", str(server.port), *flags]
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pinger = subprocess.Popen(pinned(line, core), **pipes)
+    figures = []
+    try:
+        pinger.stdout.readline()
+        yield figures
+        said, complaint = pinger.communicate()
+        if pinger.returncode != 0:
+            raise Failed(complaint.strip())
+        figures += [float(figure) for figure in said.split()]
+    finally:
+        if pinger.poll() is None:
+            pinger.kill()
+            pinger.wait()
+
+
 def packed(*words):
     parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
     return b"*%d\r\n" % len(parts) + b"".join(
@@ -260,3 +311,9 @@ def judged(value, bar, digits=2):
         return "-"
     text = f"{value:.{digits}f}"
     return f"{text} <={bar:.{digits}f}{' OVER' if value > bar else ' ok'}" if bar else text
+
+
+def at_least(value, bar, digits=2):
+    """The same for a bar from below: "0.81 >=0.80 ok"."""
+    text = f"{value:.{digits}f}"
+    return f"{text} >={bar:.{digits}f}{' UNDER' if value < bar else ' ok'}" if bar else text

@@ -17,12 +17,10 @@ other, the watcher first.
 """
 
 import argparse
-import contextlib
 import dataclasses
 import os
 import select
 import socket
-import subprocess
 import sys
 import time
 import typing
@@ -43,29 +41,12 @@ WORST_MS = 50  # what makes a row one of redis-server's worst
 HELD_BAR_US = 1000
 HELD_FIELD = "shard_lock_longest_hold_usec"  # of INFO
 
-ANSWERS_WITHIN_SECONDS = 120
 # A server at rest uses this much more than answering the pings took before the work began.
 REST_TIMES = 1.5
-RECEIVE_BYTES = 1 << 20
 
 
-class Asker:
-    """A client with a connection of its own that takes replies of any size without keeping them."""
-
-    def __init__(self, server):
-        self.socket = socket.create_connection(("127.0.0.1", server.port), ANSWERS_WITHIN_SECONDS)
-        self.stream = self.socket.makefile("rb", buffering=RECEIVE_BYTES)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stream.close()
-        self.socket.close()
-
-    def ask(self, *words):
-        self.socket.sendall(rig.packed(*words))
-        return rig.read_reply(self.stream)
+class Asker(rig.Asker):
+    """Takes replies of any size without keeping them."""
 
     def pass_over_bulks(self, count):
         """That many bulks of one line each: two lines."""
@@ -129,7 +110,7 @@ def overwrite_huge(server):
     server.ask("SET", "huge", "small")
 
 
-def poll_until(condition, what, seconds=ANSWERS_WITHIN_SECONDS):
+def poll_until(condition, what, seconds=rig.ANSWERS_WITHIN_SECONDS):
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:
@@ -263,26 +244,6 @@ class Waits:
     held_us: int = None
 
 
-@contextlib.contextmanager
-def watching(server):
-    """bench_ping while the block runs; the list it gives holds its Waits afterwards."""
-    line = [rig.program("bench_ping", server.build), "--port", str(server.port)]
-    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    pinger = subprocess.Popen(line, **pipes)
-    waits = []
-    try:
-        pinger.stdout.readline()
-        yield waits
-        said, complaint = pinger.communicate()
-        if pinger.returncode != 0:
-            raise rig.Failed(complaint.strip())
-        waits += [float(us) / 1000 for us in said.split()[1:]]
-    finally:
-        if pinger.poll() is None:
-            pinger.kill()
-            pinger.wait()
-
-
 def measure(row, kind, args):
     with rig.Served(
         kind, core=args.server_core, build=args.build, larder=args.larder, threads=args.threads
@@ -292,13 +253,13 @@ def measure(row, kind, args):
         server.ask("CONFIG", "RESETSTAT")  # the longest hold is of what is watched
         if row.prepare is not prepare_expiry:  # which has waited for its moment
             server.wait_until_quiet()
-        with watching(server) as waits:
+        with rig.watching(server) as figures:
             rest = REST_TIMES * server.share_of_core() + rig.QUIET_SHARE
             until = time.monotonic() + max(args.seconds, row.seconds)
             row.act(server)
             server.wait_until_quiet(rest)
             time.sleep(max(0, until - time.monotonic()))
-        return Waits(*waits, server.info(HELD_FIELD))
+        return Waits(*(us / 1000 for us in figures[1:]), server.info(HELD_FIELD))
 
 
 def table_row(row, kind, waits, idle, redis):
@@ -312,9 +273,8 @@ def table_row(row, kind, waits, idle, redis):
     if redis is None:
         return cells + ["", held]
     faster = redis.longest / waits.longest
-    text = f"{faster:.1f}"
-    if row.has_bar and redis.longest >= WORST_MS:
-        text += f" >={WORST_BAR} {'ok' if faster >= WORST_BAR else 'UNDER'}"
+    is_worst = row.has_bar and redis.longest >= WORST_MS
+    text = rig.at_least(faster, WORST_BAR if is_worst else None, 1)
     return cells + [text, held]
 
 
