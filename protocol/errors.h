@@ -210,6 +210,7 @@ inline constexpr Text config_protected = "can't set protected config";
 inline constexpr Text config_duplicate = "duplicate parameter";
 inline constexpr Text config_not_memory = "argument must be a memory value";
 inline constexpr Text config_not_yes_or_no = "argument must be 'yes' or 'no'";
+inline constexpr Text config_not_events = "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
 inline constexpr Text config_not_an_integer = "argument couldn't be parsed into an integer";
 inline constexpr Text slowlog_count = "ERR count should be greater than or equal to -1";
 std::string config_unknown(std::string_view option);

@@ -48,6 +48,9 @@ struct Settings {
   std::int64_t lfu_log_factor = 10;
   std::int64_t lfu_decay_time = 1;
 
+  // The classes of keyspace events that are told, in the letters and the order of event_letters().
+  std::string notify_keyspace_events;
+
   // Limits.
   std::uint64_t proto_max_bulk_len = 512ull << 20;
   std::uint64_t client_query_buffer_limit = 1ull << 30;

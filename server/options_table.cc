@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "protocol/errors.h"
+#include "server/engine/events.h"
 #include "storage/types/bytes.h"
 
 namespace larder::server {
@@ -135,6 +136,11 @@ constexpr Option kTable[] = {
      .form = Form::number,
      .highest = INT32_MAX,
      .help = "minutes after which it falls by one"},
+    {.name = "notify-keyspace-events",
+     .field = &Settings::notify_keyspace_events,
+     .form = Form::events,
+     .help = "events of keys that are published: K and E for the channels, A or g$lshzxetdnm for "
+             "the classes"},
     // Limits
     {.name = "proto-max-bulk-len",
      .field = &Settings::proto_max_bulk_len,
@@ -189,7 +195,6 @@ constexpr Option kTable[] = {
      .change = Change::fixed,
      .fixed = "yes",
      .alias = "slave-read-only"},
-    {.name = "notify-keyspace-events", .change = Change::fixed, .fixed = ""},
     {.name = "latency-monitor-threshold", .change = Change::fixed, .fixed = "0"},
 };
 
@@ -230,7 +235,6 @@ constexpr std::string_view kForeign[] = {"rdb",
                                          "always-show-logo",
                                          "set-proc-title",
                                          "proc-title",
-                                         "notify-",
                                          "tracking-",
                                          "client-output-buffer-limit",
                                          "maxmemory-clients",
@@ -370,6 +374,12 @@ std::optional<std::string> parse_option(const Option& option, Settings& settings
                            fmt::join(option.choices, ", "));
       }
       settings.*std::get<std::string Settings::*>(option.field) = word;
+      return std::nullopt;
+    }
+    case Form::events: {
+      const auto classes = parse_event_classes(text);
+      if (!classes) return std::string(errors::config_not_events);
+      settings.*std::get<std::string Settings::*>(option.field) = event_letters(*classes);
       return std::nullopt;
     }
     case Form::text:

@@ -2,8 +2,8 @@
 // the visitor under the shard's lock, and drops the lock; inside EXEC or a narrow script the shards
 // are held already and a visit only looks.
 //
-// Visitors run under a lock: they read, change, and say one reply; they never visit another key,
-// block, or call out.
+// Visitors run under a lock: they read, change, tell what they did (keyspace events), and say one
+// reply; they never visit another key, or block.
 // Cost: one hash (done by the caller, once), one lock, one probe. Thread: loop; made per call,
 // cheap.
 #pragma once

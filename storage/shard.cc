@@ -86,6 +86,7 @@ void Shard::expire(std::uint32_t db, const Key& key, Entry* entry, std::int64_t 
   ++counters.expired;
   if (!lateness_) lateness_ = std::make_unique<Lateness>();
   lateness_->add(now_ms - entry->deadline().ms(), now_ms);
+  tell(KeyEvent::expired, db, key.bytes);
   erase(db, key, entry);
 }
 
@@ -122,6 +123,7 @@ void Shard::insert(std::uint32_t db, const Key& key, Entry* entry, std::int64_t 
   database.blobs += entry->encoding() == Encoding::blob;
   account(database, static_cast<std::ptrdiff_t>(entry->weight_bytes()));
   note_change(db, key.bytes);
+  tell(KeyEvent::made, db, key.bytes);
 }
 
 void Shard::replace(std::uint32_t db, const Key& key, Entry* older, Entry* newer,
@@ -439,6 +441,7 @@ void Shard::evict(std::uint32_t db, const Candidate& victim) {
   const std::uint32_t bits = victim.entry->eviction();
   auto_.prefetch(hash_in(db, key.hash));
   ++counters.evicted;
+  tell(KeyEvent::evicted, db, key.bytes);
   erase(db, key, victim.entry);
   if (rules_.eviction.policy != Policy::allkeys_auto) return;
   auto_.evicted(bits, hash_in(db, key.hash), std::bit_cast<double>(victim.rank), keys_,

@@ -24,6 +24,7 @@
 #include "storage/eviction.h"
 #include "storage/eviction_auto.h"
 #include "storage/hash.h"
+#include "storage/key_events.h"
 #include "storage/lateness.h"
 #include "storage/table.h"
 #include "storage/timer_wheel.h"
@@ -39,7 +40,9 @@ struct ShardRules {
   std::size_t table_reserve_bytes = 0;
   Arena* arena = nullptr;  // not owned: where the heaps take their slabs from
   EvictionRules eviction;
-  AutoStore* automatic = nullptr;  // what allkeys-auto has learned
+  AutoStore* automatic = nullptr;   // what allkeys-auto has learned
+  KeyListener* listener = nullptr;  // not owned; told of the events it asked for
+  std::uint32_t listened = 0;       // bit_of() each of them
 };
 
 struct ShardCounters {
@@ -117,13 +120,14 @@ class Shard {
   // The same, counting a hit or a miss and touching the entry's eviction bits if asked.
   Entry* find_to_read(std::uint32_t db, const Key& key, std::int64_t now_ms, bool touch) {
     Entry* entry = find(db, key, now_ms);
-    count_lookup(entry, now_ms, touch);
+    count_lookup(db, key, entry, now_ms, touch);
     return entry;
   }
-  void count_lookup(Entry* entry, std::int64_t now_ms, bool touch) {
+  void count_lookup(std::uint32_t db, const Key& key, Entry* entry, std::int64_t now_ms,
+                    bool touch) {
     if (entry == nullptr) {
       ++counters.misses;
-      return;
+      return tell(KeyEvent::missed, db, key.bytes);
     }
     ++counters.hits;
     if (touch) this->touch(entry, now_ms);
@@ -216,6 +220,10 @@ class Shard {
   void note_change(std::uint32_t db, std::string_view key) {
     ++counters.changes;
     if (!watches.empty()) watches.key_changed(db, key);
+  }
+  void tell(KeyEvent event, std::uint32_t db, std::string_view key) const {
+    if ((rules_.listened & bit_of(event)) != 0) [[unlikely]]
+      rules_.listener->heard(event, db, key);
   }
   void account(Database& database, std::ptrdiff_t entry_bytes);
   void hang(Database& database, const Key& key, Entry* entry, std::int64_t now_ms);

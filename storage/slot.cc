@@ -25,7 +25,7 @@ bool sum_overflows(std::int64_t a, std::int64_t b, std::int64_t& sum) {
 }  // namespace
 
 void Slot::count_lookup() {
-  shard_.count_lookup(entry_, now_ms_, true);
+  shard_.count_lookup(db_, key_, entry_, now_ms_, true);
 }
 
 bool Slot::erase() {

@@ -31,8 +31,9 @@
 // at most kPinnedBytes copied (what SET stores beyond that was copied before: NewBytes). So a GET
 // reads no clock.
 //
-// A key's shard is the top bits of its hash. Lock order: shards by rising index; no other lock is
-// taken below one.
+// A key's shard is the top bits of its hash. Lock order: shards by rising index. Below them only a
+// service's own mutex is taken, by who is told of keyspace events: by the listener (key_events.h),
+// or by a visitor that tells what it did. Such a service locks nothing further and visits no key.
 // Thread: any; each function says whether every loop must be held off (alone).
 #pragma once
 
@@ -136,6 +137,12 @@ class Store {
   void set_limit(std::size_t limit_bytes, const EvictionRules& rules);
   std::size_t limit_bytes() const { return limit_bytes_; }
   const EvictionRules& eviction_rules() const { return rules_.eviction; }
+  // Who is told of events of keys (key_events.h), and of which: bit_of() each. Alone, or before the
+  // threads start; the listener outlives the store's last visit.
+  void listen(KeyListener* listener, std::uint32_t events) {
+    rules_.listener = listener;
+    rules_.listened = events;
+  }
   // Before a command that may grow: evicts at least what was added since the last one did, and a
   // little of what the limit was lowered by; the rest is for evict_some(). False: the store is
   // above its limit and no key may go. No shard may be held by the caller.

@@ -1,5 +1,5 @@
-// Who wants to know that a key changed: transactions that WATCH it (blocking pops and keyspace
-// events will ask here too).
+// Who wants to know that a key changed: transactions that WATCH it. (What happened to it, and to
+// whichever key, is for key_events.h.)
 //
 // One table per shard, so a notice is looked up only among the watched keys of that shard, and
 // costs one test of a counter while nobody watches anything.

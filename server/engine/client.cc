@@ -1,6 +1,7 @@
 #include "server/engine/client.h"
 
 #include "server/engine/command.h"
+#include "server/engine/pubsub.h"
 #include "server/engine/transaction.h"
 
 namespace larder::server {

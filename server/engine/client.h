@@ -15,6 +15,7 @@
 namespace larder::server {
 
 struct Command;
+class Subscriber;
 class Transaction;
 class Work;
 
@@ -29,6 +30,8 @@ class Link {
   virtual void resume() = 0;
   // Bytes in the client's protocol that belong to no request (MONITOR lines, pushes).
   virtual void push(std::string bytes) = 0;
+  // Messages wait in the client's inbox (pubsub.h): its loop is to fetch them.
+  virtual void fetch_mail() {}
 };
 
 enum class ReplyMode : std::uint8_t { on, off, skip_next };
@@ -73,6 +76,7 @@ class Client {
   const Command* last_command = nullptr;  // for CLIENT LIST (container row when it has subcommands)
   const Command* last_subcommand = nullptr;
   std::unique_ptr<Transaction> transaction;  // null: neither MULTI nor WATCH
+  std::unique_ptr<Subscriber> subscriber;    // null: it has never listened to a channel
   std::unique_ptr<Work> work;                // a command that goes on over several turns
 
   // What the session last said of its buffers, in bytes, for CLIENT LIST.

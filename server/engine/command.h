@@ -16,6 +16,7 @@
 #include "protocol/request.h"
 #include "server/engine/answer.h"
 #include "server/engine/client.h"
+#include "server/engine/events.h"
 #include "server/engine/services.h"
 #include "storage/keyspace.h"
 
@@ -193,6 +194,11 @@ struct Call {
     return keys.key(words[i]);
   }
   Args args_from(std::size_t i) const { return Args(words, i); }
+  // Tells who listens to keyspace events what was done to a key, in Redis's words: "set", "del".
+  // Said in the visit that did it, behind the change and before the reply.
+  void event(EventClass what, std::string_view name, std::string_view of_key) const {
+    services.events.tell(what, name, keys.db(), of_key);
+  }
   // Hands the rest of the job over; the reply comes from work's last step. In EXEC and scripts it
   // is run to its end.
   void continue_with(std::unique_ptr<Work> rest) { work = std::move(rest); }

@@ -60,6 +60,8 @@ Engine::Engine(Options& options, const storage::Clock& clock, ServerControl& con
     : options_(options),
       store_(store_settings(options, lanes, seed)),
       registry_(all_families()),
+      pubsub_(seed),
+      events_(pubsub_, store_),
       timeline_(clock),
       vitals_(clock),
       services_{.store = store_,
@@ -73,6 +75,8 @@ Engine::Engine(Options& options, const storage::Clock& clock, ServerControl& con
                 .lanes = lanes_,
                 .monitors = monitors_,
                 .pause = pause_,
+                .pubsub = pubsub_,
+                .events = events_,
                 .slowlog = slowlog_,
                 .vitals = vitals_,
                 .scripts = scripts_,
@@ -83,11 +87,18 @@ Engine::Engine(Options& options, const storage::Clock& clock, ServerControl& con
   for (std::size_t i = 0; i < lanes; ++i) lanes_.add(turnstile_, registry_.size(), seed);
   options_.publish();
   apply_options();
-  options_.when_changed("maxmemory", [this] { apply_options(); });
-  options_.when_changed("maxmemory-policy", [this] { apply_options(); });
-  options_.when_changed("maxmemory-samples", [this] { apply_options(); });
-  options_.when_changed("lfu-log-factor", [this] { apply_options(); });
-  options_.when_changed("lfu-decay-time", [this] { apply_options(); });
+  apply_events();
+  for (const char* directive :
+       {"maxmemory", "maxmemory-policy", "maxmemory-samples", "lfu-log-factor", "lfu-decay-time"}) {
+    options_.when_changed(directive, [this] { apply_options(); });
+  }
+  options_.when_changed("notify-keyspace-events", [this] { apply_events(); });
+}
+
+void Engine::apply_events() {
+  const auto classes = parse_event_classes(options_.settings.notify_keyspace_events);
+  ensure(classes.has_value(), "the options table lets only known classes in");
+  events_.want(*classes);
 }
 
 void Engine::apply_options() {

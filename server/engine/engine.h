@@ -9,9 +9,11 @@
 
 #include "server/engine/client_registry.h"
 #include "server/engine/dispatch.h"
+#include "server/engine/events.h"
 #include "server/engine/lane.h"
 #include "server/engine/monitors.h"
 #include "server/engine/pause.h"
+#include "server/engine/pubsub.h"
 #include "server/engine/registry.h"
 #include "server/engine/services.h"
 #include "server/metrics/slowlog.h"
@@ -43,6 +45,8 @@ class Engine {
   void apply_options();
 
  private:
+  void apply_events();
+
   Options& options_;
   storage::Turnstile turnstile_;
   storage::Store store_;
@@ -52,6 +56,8 @@ class Engine {
   Lanes lanes_;
   Monitors monitors_;
   Pause pause_;
+  Pubsub pubsub_;
+  Events events_;
   SlowLog slowlog_;
   storage::Timeline timeline_;
   Vitals vitals_;

@@ -13,12 +13,14 @@ namespace larder::server {
 
 class ClientRegistry;  // engine/client_registry.h: all clients; ids
 class Dispatcher;      // engine/dispatch.h: runs commands (EXEC, scripts)
+class Events;          // engine/events.h: keyspace events
 class Lane;            // engine/lane.h: what one loop keeps for the commands it runs
 class Lanes;           // engine/lane.h: all of them, for sums
 class Log;             // log.h
 class Monitors;        // engine/monitors.h: who sees every command
 class Options;         // options.h: settings, live and at start
 class Pause;           // engine/pause.h: CLIENT PAUSE
+class Pubsub;          // engine/pubsub.h: channels, and who listens
 class Registry;        // engine/registry.h: the rows
 class ServerControl;   // engine/server_control.h: what only the process can do (shutdown)
 class SlowLog;         // metrics/slowlog.h
@@ -39,6 +41,8 @@ struct Services {
   Lanes& lanes;
   Monitors& monitors;
   Pause& pause;
+  Pubsub& pubsub;
+  Events& events;
   SlowLog& slowlog;
   Vitals& vitals;
   scripting::Scripts& scripts;

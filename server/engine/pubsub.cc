@@ -1,0 +1,184 @@
+#include "server/engine/pubsub.h"
+
+#include <fmt/format.h>
+
+#include <initializer_list>
+#include <iterator>
+#include <utility>
+
+#include "server/engine/client.h"
+#include "storage/ensure.h"
+#include "storage/glob.h"
+
+namespace larder::server {
+namespace {
+
+// What a subscription takes beside its name: nodes of two maps, a place in a list.
+constexpr std::size_t kSubscriptionBytes = 192;
+
+Message spelled(std::initializer_list<std::string_view> words) {
+  std::string text = fmt::format("{}\r\n", words.size());
+  for (const std::string_view word : words) {
+    fmt::format_to(std::back_inserter(text), "${}\r\n", word.size());
+    text.append(word).append("\r\n");
+  }
+  return std::make_shared<const std::string>(std::move(text));
+}
+
+}  // namespace
+
+Pubsub::Pubsub(std::uint64_t seed)
+    : topics_{Topics(0, Hash{seed}), Topics(0, Hash{seed}), Topics(0, Hash{seed})} {}
+
+Pubsub::~Pubsub() = default;
+
+bool Pubsub::subscribe(Client& client, TopicKind kind, std::string_view name,
+                       std::uint64_t most_bytes) {
+  if (!client.subscriber) client.subscriber = std::make_unique<Subscriber>(client.link);
+  Subscriber& subscriber = *client.subscriber;
+  const storage::MutexLock lock(mutex_);
+  auto found = topics(kind).find(name);
+  if (found != topics(kind).end() && subscriber.places(kind).contains(&found->second)) return true;
+  const std::size_t bytes = subscriber.name_bytes_ + name.size() + kSubscriptionBytes;
+  if (bytes > most_bytes) return false;
+  subscriber.name_bytes_ = bytes;
+  if (found == topics(kind).end()) {
+    found = topics(kind).emplace(std::string(name), Topic{}).first;
+    found->second.name = found->first;
+    if (kind != TopicKind::shard_channel) listened_.fetch_add(1, std::memory_order_release);
+  }
+  Topic& topic = found->second;
+  subscriber.places(kind).emplace(&topic, topic.listeners.size());
+  topic.listeners.push_back(&subscriber);
+  return true;
+}
+
+// The last listener of the topic takes the place that becomes free.
+void Pubsub::leave(Subscriber& subscriber, TopicKind kind, Topic& topic) {
+  const auto place = subscriber.places(kind).find(&topic);
+  ensure(place != subscriber.places(kind).end(), "who leaves a topic stands in its list");
+  Subscriber* const last = topic.listeners.back();
+  topic.listeners[place->second] = last;
+  last->places(kind).find(&topic)->second = place->second;
+  topic.listeners.pop_back();
+  subscriber.places(kind).erase(&topic);
+  subscriber.name_bytes_ -= topic.name.size() + kSubscriptionBytes;
+  if (!topic.listeners.empty()) return;
+  topics(kind).erase(topics(kind).find(topic.name));
+  if (kind != TopicKind::shard_channel) listened_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+bool Pubsub::unsubscribe(Client& client, TopicKind kind, std::string_view name) {
+  if (!client.subscriber) return false;
+  Subscriber& subscriber = *client.subscriber;
+  const storage::MutexLock lock(mutex_);
+  const auto found = topics(kind).find(name);
+  if (found == topics(kind).end() || !subscriber.places(kind).contains(&found->second)) {
+    return false;
+  }
+  leave(subscriber, kind, found->second);
+  return true;
+}
+
+std::vector<std::string> Pubsub::names_of(const Client& client, TopicKind kind) {
+  std::vector<std::string> names;
+  if (!client.subscriber) return names;
+  const storage::MutexLock lock(mutex_);
+  names.reserve(client.subscriber->count(kind));
+  for (const auto& [topic, place] : client.subscriber->places(kind))
+    names.emplace_back(topic->name);
+  return names;
+}
+
+void Pubsub::forget(Client& client) {
+  if (!client.subscriber) return;
+  Subscriber& subscriber = *client.subscriber;
+  {
+    const storage::MutexLock lock(mutex_);
+    for (const TopicKind kind :
+         {TopicKind::channel, TopicKind::pattern, TopicKind::shard_channel}) {
+      while (!subscriber.places(kind).empty()) {
+        leave(subscriber, kind, *subscriber.places(kind).begin()->first);
+      }
+    }
+  }
+  client.subscriber.reset();
+}
+
+Pubsub::Mail Pubsub::fetch(Client& client) {
+  Mail mail;
+  if (!client.subscriber || !client.subscriber->has_mail()) return mail;
+  Subscriber& subscriber = *client.subscriber;
+  const storage::MutexLock lock(mutex_);
+  mail.messages = std::exchange(subscriber.inbox_, {});
+  mail.is_over_limit = subscriber.is_over_limit_;
+  subscriber.inbox_bytes_ = 0;
+  // Who was too slow once is closed: it stays so, and nobody posts it again.
+  subscriber.has_mail_.store(subscriber.is_over_limit_, std::memory_order_release);
+  return mail;
+}
+
+void Pubsub::deliver(Subscriber& subscriber, const Message& message) {
+  if (subscriber.is_over_limit_) return;
+  subscriber.inbox_bytes_ += message->size();
+  const std::uint64_t limit = inbox_limit_.load(std::memory_order_relaxed);
+  if (limit != 0 && subscriber.inbox_bytes_ > limit) {
+    subscriber.is_over_limit_ = true;
+    subscriber.inbox_ = {};
+  } else {
+    subscriber.inbox_.push_back(message);
+  }
+  if (subscriber.has_mail_.exchange(true, std::memory_order_release)) return;
+  if (subscriber.link_ != nullptr) subscriber.link_->fetch_mail();
+}
+
+void Pubsub::deliver_to_all(const Topic& topic, const Message& message) {
+  for (Subscriber* subscriber : topic.listeners) deliver(*subscriber, message);
+}
+
+std::size_t Pubsub::publish(std::string_view channel, std::string_view message) {
+  if (is_idle()) return 0;
+  const storage::MutexLock lock(mutex_);
+  std::size_t receivers = 0;
+  const auto found = topics(TopicKind::channel).find(channel);
+  if (found != topics(TopicKind::channel).end()) {
+    deliver_to_all(found->second, spelled({"message", channel, message}));
+    receivers += found->second.listeners.size();
+  }
+  for (const auto& [pattern, topic] : topics(TopicKind::pattern)) {
+    if (!storage::glob_matches(pattern, channel)) continue;
+    deliver_to_all(topic, spelled({"pmessage", pattern, channel, message}));
+    receivers += topic.listeners.size();
+  }
+  return receivers;
+}
+
+std::size_t Pubsub::publish_to_shard(std::string_view channel, std::string_view message) {
+  const storage::MutexLock lock(mutex_);
+  const auto found = topics(TopicKind::shard_channel).find(channel);
+  if (found == topics(TopicKind::shard_channel).end()) return 0;
+  deliver_to_all(found->second, spelled({"smessage", channel, message}));
+  return found->second.listeners.size();
+}
+
+std::vector<std::string> Pubsub::channels(TopicKind kind, std::string_view glob) {
+  const storage::MutexLock lock(mutex_);
+  std::vector<std::string> names;
+  for (const auto& [name, topic] : topics(kind)) {
+    if (storage::glob_matches(glob, name)) names.push_back(name);
+  }
+  return names;
+}
+
+std::size_t Pubsub::listeners(TopicKind kind, std::string_view name) {
+  const storage::MutexLock lock(mutex_);
+  const auto found = topics(kind).find(name);
+  return found == topics(kind).end() ? 0 : found->second.listeners.size();
+}
+
+std::size_t Pubsub::count(TopicKind kind) {
+  const storage::MutexLock lock(mutex_);
+  return topics(kind).size();
+}
+
+}  // namespace larder::server

@@ -1,0 +1,31 @@
+// What happens to keys that no command has asked for, and who wants to hear of it: the storage room
+// knows neither servers nor channels, only that somebody listens.
+//
+// Thread: heard() is called by whoever holds the key's shard, under its lock. The listener may take
+// a mutex of its own (a service's: it comes behind shards in the lock order) and post to loops; it
+// must not touch the store.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace larder::storage {
+
+enum class KeyEvent : std::uint8_t {
+  made,     // there was no such key
+  expired,  // its time had come, and it is dropped
+  evicted,  // dropped for memory
+  missed,   // a read has asked for it in vain
+};
+constexpr std::uint32_t bit_of(KeyEvent event) {
+  return 1u << static_cast<unsigned>(event);
+}
+
+class KeyListener {
+ public:
+  virtual ~KeyListener() = default;
+  // `key` is a view that ends with the call.
+  virtual void heard(KeyEvent event, std::uint32_t db, std::string_view key) = 0;
+};
+
+}  // namespace larder::storage
