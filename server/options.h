@@ -16,9 +16,12 @@
 #include <utility>
 #include <vector>
 
+#include "storage/types/limits.h"
+
 namespace larder::server {
 
-struct Settings {
+// With how long collections stay compact.
+struct Settings : storage::CollectionLimits {
   // Network.
   int port = 6379;
   std::vector<std::string> bind = {"127.0.0.1", "-::1"};  // '-': not being there is no error

@@ -41,7 +41,11 @@ Entry* Entry::make(Heap& heap, std::string_view key, const Shape& shape) {
 }
 
 void Entry::destroy(Heap& heap) {
-  if (encoding() == Encoding::blob) blob()->drop();
+  if (encoding() == Encoding::blob) {
+    blob()->drop();
+  } else if (has_object()) {
+    object()->drop();
+  }
   heap.release(this, size_bytes());
 }
 
@@ -60,14 +64,34 @@ void Entry::store_value_size(std::size_t size_bytes) {
   }
 }
 
-bool Entry::rewrite_inline(std::string_view bytes, Encoding encoding) {
-  if (!is_inline() || (bytes.size() > kShortLength) != has(long_value)) return false;
-  const std::size_t size = value_size();
-  const std::size_t before = value_offset();
-  if (bytes.size() != size &&
-      Heap::cell_bytes(before + bytes.size()) != Heap::cell_bytes(before + size)) {
-    return false;
+void Entry::hold_outside() const {
+  if (encoding() == Encoding::blob) {
+    blob()->hold();
+  } else if (has_object()) {
+    object()->hold();
   }
+}
+
+bool Entry::has_room_for(std::size_t bytes) const {
+  if (!is_inline() || (bytes > kShortLength) != has(long_value)) return false;
+  const std::size_t before = value_offset();
+  const std::size_t size = value_size();
+  return bytes == size || Heap::cell_bytes(before + bytes) == Heap::cell_bytes(before + size);
+}
+
+bool Entry::splice_inline(std::size_t at, std::size_t removed, std::string_view inserted) {
+  const std::size_t before = value_size();
+  const std::size_t after = before - removed + inserted.size();
+  if (!has_room_for(after)) return false;
+  char* const place = value() + at;
+  std::memmove(place + inserted.size(), place + removed, before - at - removed);
+  std::memcpy(place, inserted.data(), inserted.size());
+  store_value_size(after);
+  return true;
+}
+
+bool Entry::rewrite_inline(std::string_view bytes, Encoding encoding) {
+  if (!has_room_for(bytes.size())) return false;
   store_kind(type(), encoding);
   store_value_size(bytes.size());
   std::memmove(value(), bytes.data(), bytes.size());
@@ -83,7 +107,8 @@ void Entry::inherit(const Entry& older) {
 
 std::size_t Entry::weight_bytes() const {
   const std::size_t own = Heap::cell_bytes(size_bytes());
-  return encoding() == Encoding::blob ? own + blob()->weight_bytes() : own;
+  if (encoding() == Encoding::blob) return own + blob()->weight_bytes();
+  return has_object() ? own + object()->weight_bytes() : own;
 }
 
 }  // namespace larder::storage

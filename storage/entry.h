@@ -12,7 +12,7 @@
 //   [4 bytes    length of the key]                    if long_key
 //   [1 byte     length of the value, its high byte]   if long_value
 //   the key
-//   the value: inline bytes | 8-byte integer | 8-byte pointer to a Blob
+//   the value: inline bytes | 8-byte integer | 8-byte pointer to a Blob or an Object
 //
 // So a short key with a short value costs eight bytes, and six more for a deadline before the year
 // 2527. Optional fields cost nothing when absent; a rebuild cost and memcached's CAS will be such.
@@ -33,16 +33,24 @@
 #include "storage/blob.h"
 #include "storage/clock.h"
 #include "storage/heap.h"
+#include "storage/object.h"
 
 namespace larder::storage {
 
 enum class Type : std::uint8_t { string, list, set, zset, hash, stream };
 
 enum class Encoding : std::uint8_t {
-  integer,  // 8 bytes, two's complement; its text is what the user wrote
-  embstr,   // short inline bytes, never edited in place
-  raw,      // inline bytes
-  blob,     // bytes outside, counted (raw to the user)
+  integer,     // 8 bytes, two's complement; its text is what the user wrote
+  embstr,      // short inline bytes, never edited in place
+  raw,         // inline bytes
+  listpack,    // inline: a small collection (types/packed.h)
+  listpackex,  // inline: a small hash of whose fields some expire
+  intset,      // inline: a set of integers, sorted
+  blob,        // bytes outside, counted (raw to the user)
+  quicklist,   // from here on an Object
+  hashtable,
+  skiplist,
+  stream,
 };
 
 // Strings up to this length are called embstr by OBJECT ENCODING (Redis's figure).
@@ -64,12 +72,12 @@ class Entry {
     Type type;
     Encoding encoding;
     Deadline deadline;
-    std::size_t value_bytes;  // inline bytes; 8 for integer and blob
+    std::size_t value_bytes;  // inline bytes; 8 for all else
   };
 
   // Key copied, value not yet written. Release with destroy().
   static Entry* make(Heap& heap, std::string_view key, const Shape& shape);
-  // Frees the entry and drops its blob, if it has one.
+  // Frees the entry and drops what hangs on it.
   void destroy(Heap& heap);
   // The same entry in another cell; this one is void.
   Entry* move(Heap& heap);
@@ -132,6 +140,9 @@ class Entry {
     return has(wide_deadline) ? 8 : 6;
   }
 
+  bool is_inline() const {
+    return encoding() >= Encoding::embstr && encoding() <= Encoding::intset;
+  }
   std::size_t value_size() const {  // inline bytes, or 8
     if (!is_inline()) return 8;
     if (!has(long_value)) return value_size_;
@@ -144,9 +155,18 @@ class Entry {
   void store_integer(std::int64_t n) { store<std::int64_t>(value_offset(), n); }
   Blob* blob() const { return load<Blob*>(value_offset()); }
   void store_blob(Blob* blob) { store<Blob*>(value_offset(), blob); }
+  Object* object() const { return load<Object*>(value_offset()); }
+  void store_object(Object* object) { store<Object*>(value_offset(), object); }
+  bool has_object() const { return encoding() >= Encoding::quicklist; }
+  // Something hangs on it that does not go with its cell: a blob or an object.
+  bool has_outside() const { return encoding() >= Encoding::blob; }
+  // One more holder of what is outside, for another entry with the same value.
+  void hold_outside() const;
   // New inline bytes for the old ones without moving, if they take a cell of the same size; false:
   // make another entry.
   bool rewrite_inline(std::string_view bytes, Encoding encoding);
+  // The same for a part of them: `inserted` in the place of `removed` bytes at `at`.
+  bool splice_inline(std::size_t at, std::size_t removed, std::string_view inserted);
 
   std::uint32_t eviction() const {
     return std::uint32_t{eviction_[0]} | std::uint32_t{eviction_[1]} << 8 |
@@ -162,7 +182,7 @@ class Entry {
   void inherit(const Entry& older);
 
   std::size_t size_bytes() const { return value_offset() + value_size(); }
-  // What it takes from the process, its blob included.
+  // What it takes from the process, with what hangs on it.
   std::size_t weight_bytes() const;
 
  private:
@@ -187,7 +207,6 @@ class Entry {
   }
   // A deadline of six bytes, with room for what the wheel and the wall have to say.
   bool has_marks() const { return (flags_ & (has_deadline | wide_deadline)) == has_deadline; }
-  bool is_inline() const { return encoding() == Encoding::embstr || encoding() == Encoding::raw; }
   void store_kind(Type type, Encoding encoding) {
     kind_ = static_cast<std::uint8_t>((kind_ & 0x80) | static_cast<unsigned>(type) |
                                       static_cast<unsigned>(encoding) << 3);
@@ -226,6 +245,7 @@ class Entry {
     return std::memcmp(a, b, size) == 0;
   }
   void store_value_size(std::size_t size_bytes);
+  bool has_room_for(std::size_t bytes) const;
 
   std::uint8_t kind_;
   std::uint8_t flags_;

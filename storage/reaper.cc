@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "storage/ensure.h"
+#include "storage/object.h"
 #include "storage/page_runs.h"
 
 namespace larder::storage {
@@ -38,27 +39,41 @@ Reaper::~Reaper() {
 }
 
 void Reaper::free(void* memory, std::size_t size_bytes) noexcept {
-  // Acquire: the reaper is seen complete.
-  Reaper* const reaper = size_bytes < kReapedBytes ? nullptr
-                                                   : the_one_.load(std::memory_order_acquire);
-  if (reaper == nullptr || !reaper->take(memory, size_bytes))
-    PageRuns::of_process().release(memory, size_bytes);
+  Reaper* const reaper = for_size(size_bytes);
+  if (reaper == nullptr) return PageRuns::of_process().release(memory, size_bytes);
+  Dead* const dead = new (memory) Dead{nullptr, size_bytes};
+  reaper->take(reaper->list_, dead->next, dead);
 }
 
-bool Reaper::take(void* memory, std::size_t size_bytes) noexcept {
-  if (waiting_bytes_.load(std::memory_order_relaxed) >= kMostWaitingBytes) return false;
+void Reaper::free(Object* object) noexcept {
+  Reaper* const reaper = for_size(object->weight_bytes());
+  if (reaper == nullptr) return delete object;
+  reaper->take(reaper->objects_, object->next_dead_, object);
+}
+
+// The reaper, if it shall free so much, which is counted then; null: it is freed in place.
+Reaper* Reaper::for_size(std::size_t size_bytes) noexcept {
+  if (size_bytes < kReapedBytes) return nullptr;
+  // Acquire: the reaper is seen complete.
+  Reaper* const reaper = the_one_.load(std::memory_order_acquire);
+  if (reaper == nullptr) return nullptr;
+  if (reaper->waiting_bytes_.load(std::memory_order_relaxed) >= kMostWaitingBytes) return nullptr;
   // Relaxed: counts. Raised first, so that the reaper never takes them below zero.
-  waiting_bytes_.fetch_add(size_bytes, std::memory_order_relaxed);
-  waiting_.fetch_add(1, std::memory_order_relaxed);
-  Dead* const dead = new (memory) Dead{list_.load(std::memory_order_relaxed), size_bytes};
+  reaper->waiting_bytes_.fetch_add(size_bytes, std::memory_order_relaxed);
+  reaper->waiting_.fetch_add(1, std::memory_order_relaxed);
+  return reaper;
+}
+
+template <class Link>
+void Reaper::take(std::atomic<Link*>& list, Link*& next, Link* dead) noexcept {
+  next = list.load(std::memory_order_relaxed);
   // Release: the reaper sees the link. It takes the whole list at once, so no link is ever compared
   // after it was freed.
-  while (!list_.compare_exchange_weak(dead->next, dead, std::memory_order_release,
-                                      std::memory_order_relaxed)) {
+  while (!list.compare_exchange_weak(next, dead, std::memory_order_release,
+                                     std::memory_order_relaxed)) {
   }
   bell_.fetch_add(1, std::memory_order_release);
   bell_.notify_one();
-  return true;
 }
 
 void Reaper::work() {
@@ -67,12 +82,14 @@ void Reaper::work() {
   for (;;) {
     const std::uint32_t heard = bell_.load(std::memory_order_acquire);
     Dead* dead = list_.exchange(nullptr, std::memory_order_acquire);
-    if (dead == nullptr) {
+    Object* object = objects_.exchange(nullptr, std::memory_order_acquire);
+    if (dead == nullptr && object == nullptr) {
       if (is_ending_.load(std::memory_order_acquire)) return;
       bell_.wait(heard, std::memory_order_acquire);
       continue;
     }
     while (dead != nullptr) reap(std::exchange(dead, dead->next));
+    while (object != nullptr) reap(std::exchange(object, object->next_dead_));
   }
 }
 
@@ -90,6 +107,16 @@ void Reaper::reap(Dead* dead) {
     }
   }
   PageRuns::of_process().release(dead, size_bytes);
+  count_freed(size_bytes);
+}
+
+void Reaper::reap(Object* object) {
+  const std::size_t weight_bytes = object->weight_bytes();
+  delete object;
+  count_freed(weight_bytes);
+}
+
+void Reaper::count_freed(std::size_t size_bytes) {
   waiting_bytes_.fetch_sub(size_bytes, std::memory_order_relaxed);
   waiting_.fetch_sub(1, std::memory_order_relaxed);
   // Release: who sees it counted sees that it waits no more.

@@ -11,6 +11,8 @@
 // freed where they are dropped, and who deletes faster than the kernel takes back does the work
 // himself.
 //
+// Collections go the same way (object.h): what takes time there is malloc, once for each element.
+//
 // There is one for the process, as there is one heap: drop() is called where no store is at hand
 // (by replies that were sent). Without one, in tests and tools, everything is freed in place.
 // Must hold: whoever drops blobs on other threads has ended before the reaper does.
@@ -25,6 +27,8 @@
 #include <thread>
 
 namespace larder::storage {
+
+class Object;
 
 // Freed in place below this.
 inline constexpr std::size_t kReapedBytes = std::size_t{256} << 10;
@@ -42,9 +46,11 @@ class Reaper {
   // Of a run of PageRuns that was asked for with so many bytes: by the reaper if it is large and
   // there is one, else at once.
   static void free(void* memory, std::size_t size_bytes) noexcept;
+  // An object that nobody holds any more: likewise.
+  static void free(Object* object) noexcept;
 
   struct Counts {
-    std::size_t waiting = 0;  // blobs
+    std::size_t waiting = 0;  // blobs and objects
     std::size_t waiting_bytes = 0;
     std::uint64_t freed = 0;  // since the start, or reset_counts()
   };
@@ -59,17 +65,22 @@ class Reaper {
   };
   static constexpr std::size_t kStepBytes = std::size_t{1} << 20;
 
-  bool take(void* memory, std::size_t size_bytes) noexcept;
+  static Reaper* for_size(std::size_t size_bytes) noexcept;
+  template <class Link>
+  void take(std::atomic<Link*>& list, Link*& next, Link* dead) noexcept;
   void work();
   void reap(Dead* dead);
+  void reap(Object* object);
+  void count_freed(std::size_t size_bytes);
 
   static std::atomic<Reaper*> the_one_;
 
   std::atomic<Dead*> list_{nullptr};
+  std::atomic<Object*> objects_{nullptr};
   std::atomic<std::size_t> waiting_{0};
   std::atomic<std::size_t> waiting_bytes_{0};
   std::atomic<std::uint64_t> freed_{0};
-  std::atomic<std::uint32_t> bell_{0};  // rung when the list or is_ending_ changes
+  std::atomic<std::uint32_t> bell_{0};  // rung when a list or is_ending_ changes
   std::atomic<bool> is_ending_{false};
   std::thread thread_;
 };

@@ -120,7 +120,7 @@ void Shard::insert(std::uint32_t db, const Key& key, Entry* entry, std::int64_t 
     count_deadline(database, deadline, 1);
     hang(database, key, entry, now_ms);
   }
-  database.blobs += entry->encoding() == Encoding::blob;
+  database.outside += entry->has_outside();
   account(database, static_cast<std::ptrdiff_t>(entry->weight_bytes()));
   note_change(db, key.bytes);
   tell(KeyEvent::made, db, key.bytes);
@@ -137,8 +137,8 @@ void Shard::replace(std::uint32_t db, const Key& key, Entry* older, Entry* newer
   count_deadline(database, before, -1);
   count_deadline(database, after, 1);
   if (after.follows_wall()) newer->store_wall_epoch(database.wall.epoch);
-  database.blobs += newer->encoding() == Encoding::blob;
-  database.blobs -= older->encoding() == Encoding::blob;
+  database.outside += newer->has_outside();
+  database.outside -= older->has_outside();
   database.table.replace(key.hash, older, newer);
   older->destroy(database.heap);
   // A name in the wheel came up no later than the old deadline; that serves a later one too.
@@ -153,7 +153,7 @@ Entry* Shard::take(std::uint32_t db, const Key& key, Entry* entry) {
   count_deadline(database, entry->deadline(), -1);
   database.table.erase(key.hash, entry);
   --keys_;
-  database.blobs -= entry->encoding() == Encoding::blob;
+  database.outside -= entry->has_outside();
   account(database, -static_cast<std::ptrdiff_t>(entry->weight_bytes()));
   note_change(db, key.bytes);
   return entry;
@@ -172,13 +172,13 @@ Entry* Shard::set_deadline(std::uint32_t db, const Key& key, Entry* entry, Deadl
   Database& database = *this->database(db);
   const Deadline before = entry->deadline();
   if (Entry::deadline_bytes(before) != Entry::deadline_bytes(deadline)) {
-    // The field comes, goes or widens, and the layout with it: a copy of the entry, its blob handed
-    // over.
+    // The field comes, goes or widens, and the layout with it: a copy of the entry, what is outside
+    // of it handed over.
     const Entry::Shape shape{entry->type(), entry->encoding(), deadline, entry->value_size()};
     Entry* newer = Entry::make(database.heap, key.bytes, shape);
     std::memcpy(newer->value(), entry->value(), entry->value_size());
     newer->set(Entry::edited, entry->has(Entry::edited));
-    if (entry->encoding() == Encoding::blob) entry->blob()->hold();
+    entry->hold_outside();
     replace(db, key, entry, newer, now_ms);
     return newer;
   }

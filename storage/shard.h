@@ -28,6 +28,7 @@
 #include "storage/lateness.h"
 #include "storage/table.h"
 #include "storage/timer_wheel.h"
+#include "storage/types/limits.h"
 #include "storage/watch.h"
 
 namespace larder::storage {
@@ -40,6 +41,7 @@ struct ShardRules {
   std::size_t table_reserve_bytes = 0;
   Arena* arena = nullptr;  // not owned: where the heaps take their slabs from
   EvictionRules eviction;
+  CollectionLimits collections;
   AutoStore* automatic = nullptr;   // what allkeys-auto has learned
   KeyListener* listener = nullptr;  // not owned; told of the events it asked for
   std::uint32_t listened = 0;       // bit_of() each of them
@@ -87,11 +89,11 @@ class Shard {
         : heap(*rules.arena), table(heap, rules.table_reserve_bytes, rules.seed) {}
     ~Database();
     // Something hangs on entries that does not go with the heap.
-    bool has_outside() const { return blobs != 0 || heap.boxes() != 0; }
+    bool has_outside() const { return outside != 0 || heap.boxes() != 0; }
 
     Heap heap;
     Table table;
-    std::size_t blobs = 0;              // entries with one
+    std::size_t outside = 0;            // entries with a blob or an object
     std::unique_ptr<TimerWheel> wheel;  // from the first deadline on
     std::size_t volatile_count = 0;
     std::size_t following_count = 0;  // entries whose deadline follows the wall clock
@@ -145,6 +147,11 @@ class Shard {
   Entry* take(std::uint32_t db, const Key& key, Entry* entry);
   // The value of an entry was changed where it lies: in its cell, or in the room of its blob.
   void rewritten(std::uint32_t db, const Key& key) { note_change(db, key.bytes); }
+  // The object of an entry was changed, and weighs so much more.
+  void object_changed(std::uint32_t db, const Key& key, std::ptrdiff_t grown_bytes) {
+    account(*database(db), grown_bytes);
+    note_change(db, key.bytes);
+  }
   // Where new entries of a database are made.
   Heap& heap(std::uint32_t db) { return database_or_make(db).heap; }
   // Half-empty slabs of the heaps: a few entries of them are moved (all pointers to entries are

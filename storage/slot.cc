@@ -6,6 +6,7 @@
 #include "storage/ensure.h"
 #include "storage/shard.h"
 #include "storage/ticks.h"
+#include "storage/types/packed.h"
 
 namespace larder::storage {
 namespace {
@@ -174,19 +175,82 @@ Result<std::int64_t> Slot::increment(std::int64_t by) {
   return sum;
 }
 
+void Slot::set_packed(Type type, Encoding encoding, std::string_view bytes) {
+  if (entry_ != nullptr && entry_->type() == type && entry_->rewrite_inline(bytes, encoding)) {
+    shard_.touch(entry_, now_ms_);
+    return shard_.rewritten(db_, key_);
+  }
+  Entry* newer =
+      Entry::make(shard_.heap(db_), key_.bytes, {type, encoding, deadline(), bytes.size()});
+  std::memcpy(newer->value(), bytes.data(), bytes.size());
+  put(newer);
+}
+
+void Slot::splice_packed(std::size_t at, std::size_t removed, std::string_view inserted,
+                         std::size_t count) {
+  Packed::store_count(entry_->value(), count);
+  splice_inline(at, removed, inserted);
+}
+
+void Slot::splice_inline(std::size_t at, std::size_t removed, std::string_view inserted) {
+  ensure(entry_ != nullptr && entry_->is_inline(), "only what lies in its entry is spliced there");
+  if (entry_->splice_inline(at, removed, inserted)) {
+    shard_.touch(entry_, now_ms_);
+    return shard_.rewritten(db_, key_);
+  }
+  const std::string_view before = entry_->inline_bytes();
+  const std::size_t size = before.size() - removed + inserted.size();
+  Entry* newer = Entry::make(shard_.heap(db_), key_.bytes,
+                             {entry_->type(), entry_->encoding(), deadline(), size});
+  char* value = newer->value();
+  std::memcpy(value, before.data(), at);
+  std::memcpy(value + at, inserted.data(), inserted.size());
+  std::memcpy(value + at + inserted.size(), before.data() + at + removed,
+              before.size() - at - removed);
+  put(newer);
+}
+
+void Slot::set_object(Type type, Encoding encoding, Object* object) {
+  Entry* newer = Entry::make(shard_.heap(db_), key_.bytes, {type, encoding, deadline(), 8});
+  newer->store_object(object);
+  put(newer);
+}
+
+void Slot::object_changed(std::size_t weight_bytes, std::size_t before_bytes) {
+  shard_.touch(entry_, now_ms_);
+  shard_.object_changed(db_, key_, static_cast<std::ptrdiff_t>(weight_bytes - before_bytes));
+}
+
+const CollectionLimits& Slot::limits() const {
+  return shard_.rules().collections;
+}
+
+std::uint64_t Slot::seed() const {
+  return shard_.rules().seed;
+}
+
 void Slot::move_from(Slot& source) {
-  copy_from(source);
+  const Entry& from = *source.entry_;
+  from.hold_outside();
+  put_value_of(from, from.has_object() ? from.object() : nullptr);
   source.erase();
 }
 
+// Both names share one blob, and whoever edits it later copies first; an object is copied now.
 void Slot::copy_from(const Slot& source) {
   const Entry& from = *source.entry_;
+  if (from.encoding() == Encoding::blob) from.blob()->hold();
+  put_value_of(from, from.has_object() ? from.object()->copy() : nullptr);
+}
+
+// Under this key, another entry with the value of that one: the caller has a hold for it on what is
+// outside.
+void Slot::put_value_of(const Entry& from, Object* object) {
   Entry* newer = Entry::make(shard_.heap(db_), key_.bytes,
                              {from.type(), from.encoding(), from.deadline(), from.value_size()});
   std::memcpy(newer->value(), from.value(), from.value_size());
   newer->set(Entry::edited, from.has(Entry::edited));
-  // Both names share one blob; whoever edits it later copies first.
-  if (from.encoding() == Encoding::blob) from.blob()->hold();
+  if (object != nullptr) newer->store_object(object);
   put(newer);
 }
 

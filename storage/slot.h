@@ -12,7 +12,9 @@
 #include <string_view>
 
 #include "storage/hash.h"
+#include "storage/object.h"
 #include "storage/outcome.h"
+#include "storage/types/limits.h"
 #include "storage/value.h"
 
 namespace larder::storage {
@@ -51,13 +53,53 @@ class Slot {
   // Absent counts as 0; the deadline stays.
   Result<std::int64_t> increment(std::int64_t by);
 
+  // Collections. What storage/types makes of these is what commands use. A deadline stays while the
+  // value changes; who takes the last element out says erase(): there are no empty collections.
+  //
+  // A packed one in the place of whatever was there, or of nothing.
+  void set_packed(Type type, Encoding encoding, std::string_view bytes);
+  // `inserted` in the place of `removed` bytes at `at` of the packed value that is there; there are
+  // `count` elements then. Pointers into the value are void after it.
+  void splice_packed(std::size_t at, std::size_t removed, std::string_view inserted,
+                     std::size_t count);
+  // The same for the bytes of any inline collection, whose head is the caller's.
+  void splice_inline(std::size_t at, std::size_t removed, std::string_view inserted);
+  // An object, whose one hold becomes the entry's, in the place of whatever was there.
+  void set_object(Type type, Encoding encoding, Object* object);
+  // edit(Object&) of the object that is there: its weight and the watchers are seen to.
+  template <class Edit>
+  decltype(auto) edit_object(Edit&& edit) {
+    const ObjectEdit held(*this);
+    return edit(held.object());
+  }
+  // For them: how long collections stay compact, and the seed of hashes.
+  const CollectionLimits& limits() const;
+  std::uint64_t seed() const;
+
   // The value of another slot, with its deadline, under this key (RENAME moves, COPY copies). Both
   // shards are held.
   void move_from(Slot& source);
   void copy_from(const Slot& source);
 
  private:
+  class ObjectEdit {
+   public:
+    explicit ObjectEdit(Slot& slot)
+        : slot_(slot), object_(*slot.entry_->object()), before_bytes_(object_.weight_bytes()) {}
+    ~ObjectEdit() { slot_.object_changed(object_.weight_bytes(), before_bytes_); }
+    ObjectEdit(const ObjectEdit&) = delete;
+    ObjectEdit& operator=(const ObjectEdit&) = delete;
+    Object& object() const { return object_; }
+
+   private:
+    Slot& slot_;
+    Object& object_;
+    std::size_t before_bytes_;
+  };
+
   void put(Entry* newer);
+  void object_changed(std::size_t weight_bytes, std::size_t before_bytes);
+  void put_value_of(const Entry& from, Object* object);
   void put_blob(Blob* blob, Deadline deadline);
   Result<std::size_t> edit(std::size_t offset, std::string_view bytes, std::size_t max_bytes);
 

@@ -41,6 +41,7 @@ Store::Store(const Settings& settings)
              .table_reserve_bytes = settings.table_reserve_bytes,
              .arena = &arena_,
              .eviction = {},
+             .collections = {},
              .automatic = &automatic_},
       shard_shift_(64 - std::countr_zero(settings.shards)),
       chance_(settings.seed) {
@@ -335,7 +336,7 @@ bool Store::bury_some(Shard::Database& grave, std::size_t& budget) {
   const std::size_t buckets = grave.table.bucket_count();
   for (; grave.has_outside() && grave.emptied_buckets < buckets && budget != 0; --budget) {
     grave.table.each_in_bucket(grave.emptied_buckets++, [&](Entry* entry) {
-      grave.blobs -= entry->encoding() == Encoding::blob;
+      grave.outside -= entry->has_outside();
       entry->destroy(grave.heap);
     });
   }

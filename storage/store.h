@@ -136,6 +136,8 @@ class Store {
   // The memory limit in bytes (0: none) and how to keep it. Alone, or before the threads start.
   void set_limit(std::size_t limit_bytes, const EvictionRules& rules);
   std::size_t limit_bytes() const { return limit_bytes_; }
+  // How long collections stay compact. Alone, or before the threads start.
+  void set_collection_limits(const CollectionLimits& limits) { rules_.collections = limits; }
   const EvictionRules& eviction_rules() const { return rules_.eviction; }
   // Who is told of events of keys (key_events.h), and of which: bit_of() each. Alone, or before the
   // threads start; the listener outlives the store's last visit.

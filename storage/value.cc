@@ -6,8 +6,17 @@ std::string_view Value::encoding_name() const {
   switch (entry_->encoding()) {
     case Encoding::integer: return "int";
     case Encoding::embstr: return entry_->has(Entry::edited) ? "raw" : "embstr";
-    default: return "raw";
+    case Encoding::listpack: return "listpack";
+    case Encoding::listpackex: return "listpackex";
+    case Encoding::intset: return "intset";
+    case Encoding::quicklist: return "quicklist";
+    case Encoding::hashtable: return "hashtable";
+    case Encoding::skiplist: return "skiplist";
+    case Encoding::stream: return "stream";
+    case Encoding::raw:
+    case Encoding::blob: return "raw";
   }
+  return "raw";
 }
 
 std::string_view Value::type_name() const {

@@ -25,6 +25,15 @@ class Value {
       default: return Bytes(entry_->inline_bytes());
     }
   }
+  // The bytes of a collection that lies in its entry, or the object of one that does not. What is
+  // in them storage/types knows.
+  bool is_inline() const { return entry_->is_inline(); }
+  std::string_view inline_bytes() const { return entry_->inline_bytes(); }
+  Object& object() const {
+    ensure_hot(entry_->has_object(), "only large collections have an object");
+    return *entry_->object();
+  }
+  Encoding encoding() const { return entry_->encoding(); }
   Deadline deadline() const { return entry_->deadline(); }
 
   // As OBJECT ENCODING names it.

@@ -36,6 +36,21 @@ std::size_t arena_reserve_bytes() {
   return std::max(kLeast, machine_memory_bytes() * 2);
 }
 
+// Options that are the store's, too.
+constexpr std::string_view kApplied[] = {"maxmemory",
+                                         "maxmemory-policy",
+                                         "maxmemory-samples",
+                                         "lfu-log-factor",
+                                         "lfu-decay-time",
+                                         "hash-max-listpack-entries",
+                                         "hash-max-listpack-value",
+                                         "list-max-listpack-size",
+                                         "set-max-intset-entries",
+                                         "set-max-listpack-entries",
+                                         "set-max-listpack-value",
+                                         "zset-max-listpack-entries",
+                                         "zset-max-listpack-value"};
+
 std::size_t runs_reserve_bytes() {
   return std::max(storage::PageRuns::kUsualReserveBytes, machine_memory_bytes() * 4);
 }
@@ -88,9 +103,8 @@ Engine::Engine(Options& options, const storage::Clock& clock, ServerControl& con
   options_.publish();
   apply_options();
   apply_events();
-  for (const char* directive :
-       {"maxmemory", "maxmemory-policy", "maxmemory-samples", "lfu-log-factor", "lfu-decay-time"}) {
-    options_.when_changed(directive, [this] { apply_options(); });
+  for (const std::string_view directive : kApplied) {
+    options_.when_changed(std::string(directive), [this] { apply_options(); });
   }
   options_.when_changed("notify-keyspace-events", [this] { apply_events(); });
 }
@@ -110,6 +124,7 @@ void Engine::apply_options() {
                     .samples = static_cast<std::size_t>(settings.maxmemory_samples),
                     .lfu_log_factor = static_cast<unsigned>(settings.lfu_log_factor),
                     .lfu_decay_minutes = static_cast<unsigned>(settings.lfu_decay_time)});
+  store_.set_collection_limits(settings);
 }
 
 }  // namespace larder::server

@@ -28,6 +28,8 @@ class Bytes {
   // The blob behind a large string (take a hold to keep it past the visit), or null.
   Blob* blob() const { return blob_; }
 
+  // The bytes of one that is no integer.
+  std::string_view view() const { return text_; }
   // The bytes as the user wrote them; an integer is spelled into `digits`.
   std::string_view text(Digits& digits) const {
     if (!is_integer_) return text_;
