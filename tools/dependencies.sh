@@ -16,6 +16,7 @@ build_packages=(
   libcli11-dev                             # command line
   liblua5.1-0-dev                          # EVAL
   libssl-dev                               # SHA1 of scripts
+  liblzf-dev                               # RESTORE
   doctest-dev                              # the suites (CMake looks for it always)
 )
 

@@ -16,6 +16,11 @@ constexpr unsigned kInteger64 = 0xf4;
 constexpr std::size_t kMostSmallText = 63;
 constexpr std::size_t kMostMediumText = 4095;
 
+// A listpack's head: its size in four bytes and the count in two; behind the elements an end mark.
+constexpr std::size_t kListpackHeadBytes = 6;
+constexpr char kListpackEnd = '\xff';
+constexpr std::uint16_t kCountUnknown = 0xffff;
+
 std::size_t integer_bytes(unsigned first) {
   switch (first) {
     case kInteger16: return 2;
@@ -173,6 +178,61 @@ void Packed::append(std::string& to, std::string_view text) {
   }
   to += text;
   append_back_length(to, to.size() - begin);
+}
+
+std::string Packed::to_listpack() const {
+  std::string listpack;
+  const std::size_t size = kListpackHeadBytes + end() - begin() + 1;
+  listpack.reserve(size);
+  append_low_bytes(listpack, size, 4);
+  append_low_bytes(listpack, count(), 2);
+  listpack += slice(begin(), end());
+  listpack += kListpackEnd;
+  return listpack;
+}
+
+// Where the element ends that begins here, if it is spelled as it should be and lies within the
+// value.
+std::optional<std::size_t> Packed::checked_next(std::size_t position) const {
+  constexpr unsigned kLastFirstByte = kInteger64;
+  if (byte(position) > kLastFirstByte) return std::nullopt;
+  const std::size_t left = end() - position;
+  const std::size_t head_bytes =
+      byte(position) == kLongText                                               ? 5
+      : (byte(position) & kThirteen) == kThirteen && byte(position) < kLongText ? 2
+                                                                                : 1;
+  if (left < head_bytes) return std::nullopt;
+  const Head head = head_at(position);
+  if (left - head.bytes < head.payload) return std::nullopt;
+  const std::size_t size = head.bytes + head.payload;
+  std::string back;
+  append_back_length(back, size);
+  if (left - size < back.size() || value_.substr(position + size, back.size()) != back) {
+    return std::nullopt;
+  }
+  return position + size + back.size();
+}
+
+std::optional<std::string> Packed::from_listpack(std::string_view listpack) {
+  if (listpack.size() < kListpackHeadBytes + 1 || listpack.back() != kListpackEnd) return {};
+  if (listpack.size() > kMostBytes) return {};
+  std::uint32_t size = 0;
+  std::uint16_t stated = 0;
+  std::memcpy(&size, listpack.data(), sizeof size);
+  std::memcpy(&stated, listpack.data() + sizeof size, sizeof stated);
+  if (size != listpack.size()) return {};
+  std::string value(kNone);
+  value += listpack.substr(kListpackHeadBytes, size - kListpackHeadBytes - 1);
+  const Packed packed(value);
+  std::size_t count = 0;
+  for (std::size_t at = packed.begin(); at < packed.end(); ++count) {
+    const auto next = packed.checked_next(at);
+    if (!next) return {};
+    at = *next;
+  }
+  if (stated != kCountUnknown && stated != count) return {};
+  store_count(value.data(), count);
+  return value;
 }
 
 }  // namespace larder::storage

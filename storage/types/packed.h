@@ -7,11 +7,12 @@
 //   comes from behind]
 //
 // Elements are spelled as in Redis's listpacks (its public specification), so that a dump is these
-// bytes with another head and an end mark: text that is a 64-bit integer as INCR would write it
-// takes 1 to 9 bytes, text of up to 63 bytes one more than itself, and each a byte or more behind.
+// bytes with another head and an end mark (to_listpack): text that is a 64-bit integer as INCR
+// would write it takes 1 to 9 bytes, text of up to 63 bytes one more than itself, and each a byte
+// or more behind.
 //
-// A position is an offset from the start of the value. All reads of a View trust the bytes: what
-// comes from outside (RESTORE) is proven by the reader of dumps first.
+// A position is an offset from the start of the value. Reads trust the bytes: what comes from
+// outside (RESTORE) is checked by from_listpack().
 // Cost: finding is a walk; that is why collections leave this encoding when they grow (limits.h).
 // Thread: whoever holds the shard.
 #pragma once
@@ -19,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -65,6 +67,11 @@ class Packed {
     return value_.substr(from, to - from);
   }
 
+  // The same elements as a listpack of Redis's, for a dump; and the value of one that comes from
+  // outside, every byte of which is checked. Nothing: it is no listpack, or too large for us.
+  std::string to_listpack() const;
+  static std::optional<std::string> from_listpack(std::string_view listpack);
+
   // Writes an element behind others.
   static void append(std::string& to, std::string_view text);
   static void append(std::string& to, std::int64_t integer);
@@ -82,6 +89,7 @@ class Packed {
     std::size_t payload;  // of what follows it
   };
   Head head_at(std::size_t position) const;
+  std::optional<std::size_t> checked_next(std::size_t position) const;
   unsigned char byte(std::size_t position) const {
     return static_cast<unsigned char>(value_[position]);
   }

@@ -79,6 +79,43 @@ TEST_CASE("the spelling is that of the public specification") {
   CHECK(spelt(std::string(200, 'x')) == "\xe0\xc8"s + std::string(200, 'x') + "\x01\xca"s);
 }
 
+TEST_CASE("a listpack goes out and comes in, and nothing else comes in") {
+  using namespace std::string_view_literals;
+  // As redis-server dumps a list of a, b, c, a, 2, ccc.
+  const std::string_view theirs =
+      "\x1a\x00\x00\x00\x06\x00\x81"
+      "a\x02\x81"
+      "b\x02\x81"
+      "c\x02\x81"
+      "a\x02\x02\x01\x83"
+      "ccc\x04\xff"sv;
+  CHECK(Packed(packed_of({"a", "b", "c", "a", "2", "ccc"})).to_listpack() == theirs);
+  CHECK(elements_of(Packed::from_listpack(theirs).value()) ==
+        std::vector<std::string>{"a", "b", "c", "a", "2", "ccc"});
+
+  const std::vector<std::string> elements = boundary_elements();
+  std::vector<std::string> short_ones;
+  for (const std::string& element : elements) {
+    if (element.size() < 4000) short_ones.push_back(element);
+  }
+  const std::string listpack = Packed(packed_of(short_ones)).to_listpack();
+  CHECK(elements_of(Packed::from_listpack(listpack).value()) == short_ones);
+  // Cut anywhere or with any byte changed, it is refused, or is a sound listpack of other elements.
+  std::mt19937_64 chance(9);
+  for (std::size_t size = 0; size < listpack.size(); ++size) {
+    CHECK_FALSE(Packed::from_listpack(std::string_view(listpack).substr(0, size)));
+  }
+  for (int i = 0; i < 20'000; ++i) {
+    std::string broken = listpack;
+    for (std::uint64_t times = chance() % 3 + 1; times > 0; --times) {
+      broken[chance() % broken.size()] = static_cast<char>(chance());
+    }
+    if (const auto value = Packed::from_listpack(broken)) {
+      CHECK(elements_of(*value).size() == Packed(*value).count());
+    }
+  }
+}
+
 TEST_CASE("the nth element is found from either end") {
   const std::vector<std::string> elements = {"a", "2", "ccc", "-40000", ""};
   const std::string value = packed_of(elements);
