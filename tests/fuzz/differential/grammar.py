@@ -1,0 +1,220 @@
+"""Random commands: of every family, well-formed for the most part, over few keys and few values, so
+that commands meet each other's leavings."""
+
+import random
+
+KEYS = [b"a", b"b", b"c", b"d", b"e{x}", b"f"]
+WORDS = [b"", b"a", b"b", b"field", b"member-of-some-length", b"x" * 64, b"y" * 65, b"\x00\xff\r\n",
+         b"0", b"1", b"-1", b"2", b"3", b"10", b"17", b"127", b"128", b"32768", b"-2147483649",
+         b"9223372036854775807", b"-9223372036854775808", b"9223372036854775808", b"01", b"+1", b" 1",
+         b"1.5", b"-0", b"3.0", b"1e3", b"hello world"]
+FLOATS = [b"0", b"1", b"-1", b"1.5", b"-2.25", b"3", b"1e3", b"1e-3", b"0.1", b"1e20", b"17", b"inf", b"-inf",
+          b"+inf", b"nan", b"x", b"", b"1e400", b"-0"]
+INTEGERS = [b"0", b"1", b"-1", b"2", b"3", b"5", b"10", b"-3", b"100", b"-100", b"1000000"]
+BAD_INTEGERS = [b"x", b"", b"1.5", b"9223372036854775807", b"-9223372036854775808", b"9223372036854775808", b" 1"]
+PATTERNS = [b"*", b"a*", b"[a-c]", b"?", b"x", b"\\*", b"[^a]*", b""]
+
+
+class Chance(random.Random):
+    def key(self):
+        return self.choice(KEYS)
+
+    def word(self):
+        return self.choice(WORDS)
+
+    def words(self, most=5):
+        return [self.word() for _ in range(self.randint(1, most))]
+
+    def number(self):
+        return self.choice(BAD_INTEGERS) if self.random() < 0.06 else self.choice(INTEGERS)
+
+    def span(self):
+        """Seconds: none that pass during a round."""
+        return self.choice([b"1000", b"100000", b"0", b"-1", b"x", b"9223372036854775807"])
+
+    def small(self):
+        return self.choice([b"0", b"1", b"2", b"3", b"-1", b"-2", b"7", b"-7", b"100"])
+
+    def score(self):
+        return self.choice(FLOATS) if self.random() < 0.3 else self.choice(FLOATS[:10])
+
+    def maybe(self, *words, share=0.3):
+        return list(words) if self.random() < share else []
+
+    def one_of(self, *alternatives):
+        return list(self.choice(alternatives))
+
+    def pairs(self, first, second, most=4):
+        return [w for _ in range(self.randint(1, most)) for w in (first(), second())]
+
+    def keys_counted(self, most=3):
+        keys = [self.key() for _ in range(self.randint(1, most))]
+        count = len(keys) if self.random() < 0.95 else self.choice([0, -1, 99])
+        return [b"%d" % count] + keys
+
+    def score_bound(self):
+        return self.choice([b"", b"("]) + self.choice([b"-inf", b"+inf", b"0", b"1", b"2", b"-1.5", b"3", b"x"])
+
+    def lex_bound(self):
+        return self.choice([b"-", b"+", b"[a", b"(a", b"[b", b"[m", b"(x", b"[", b"", b"a"])
+
+    def limit(self):
+        return self.maybe(b"LIMIT", self.small(), self.small())
+
+
+def strings(c):
+    k = c.key()
+    return c.choice([
+        lambda: [b"SET", k, c.word()] + c.one_of([], [], [b"NX"], [b"XX"], [b"GET"], [b"KEEPTTL"], [b"EX", b"100"],
+                                                 [b"PX", b"100000"], [b"NX", b"XX"], [b"EX", c.span()]),
+        lambda: [b"GET", k], lambda: [b"GETSET", k, c.word()], lambda: [b"GETDEL", k],
+        lambda: [b"GETEX", k] + c.one_of([], [b"EX", b"100"], [b"PERSIST"], [b"EX", c.span()]),
+        lambda: [b"APPEND", k, c.word()], lambda: [b"STRLEN", k], lambda: [b"SETNX", k, c.word()],
+        lambda: [b"GETRANGE", k, c.small(), c.number()],
+        lambda: [b"SETRANGE", k, c.choice([b"0", b"1", b"5", b"70", b"-1", b"x"]), c.word()],
+        lambda: [b"INCR", k], lambda: [b"DECR", k], lambda: [b"INCRBY", k, c.number()],
+        lambda: [b"DECRBY", k, c.number()], lambda: [b"INCRBYFLOAT", k, c.score()],
+        lambda: [b"MSET"] + c.pairs(c.key, c.word), lambda: [b"MSETNX"] + c.pairs(c.key, c.word),
+        lambda: [b"MGET", k, c.key(), c.key()], lambda: [b"LCS", k, c.key()] + c.one_of([], [b"LEN"], [b"IDX"]),
+    ])()
+
+
+def bitmaps(c):
+    k = c.key()
+    offset = lambda: c.choice([b"0", b"1", b"7", b"8", b"63", b"100", b"1000", b"-1", b"x", b"4294967296"])
+    unit = lambda: c.one_of([], [], [b"BYTE"], [b"BIT"], [b"x"])
+    field = lambda: c.one_of([b"GET", kind(), place()], [b"SET", kind(), place(), c.number()],
+                             [b"INCRBY", kind(), place(), c.number()], [b"OVERFLOW", c.choice([b"WRAP", b"SAT", b"FAIL", b"x"])])
+    kind = lambda: c.choice([b"u8", b"i8", b"u1", b"i64", b"u63", b"i5", b"u64", b"i0", b"x", b"u16"])
+    place = lambda: c.choice([b"0", b"#0", b"#1", b"#3", b"5", b"100", b"-1", b"#x"])
+    return c.choice([
+        lambda: [b"SETBIT", k, offset(), c.choice([b"0", b"1", b"1", b"2", b"x"])],
+        lambda: [b"GETBIT", k, offset()],
+        lambda: [b"BITCOUNT", k] + c.one_of([], [c.small(), c.small()] + unit(), [c.small()]),
+        lambda: [b"BITPOS", k, c.choice([b"0", b"1", b"2"])] + c.one_of([], [c.small()], [c.small(), c.small()] + unit()),
+        lambda: [b"BITOP", c.choice([b"AND", b"OR", b"XOR", b"NOT", b"x"]), c.key(), k] + c.maybe(c.key(), share=0.6),
+        lambda: [b"BITFIELD", k] + field() + c.maybe(*field(), share=0.5),
+        lambda: [b"BITFIELD_RO", k, b"GET", kind(), place()],
+        lambda: [b"PFADD", k] + c.words(), lambda: [b"PFCOUNT", k] + c.maybe(c.key()),
+        lambda: [b"PFMERGE", c.key(), k],
+    ])()
+
+
+def hashes(c):
+    k = c.key()
+    return c.choice([
+        lambda: [b"HSET", k] + c.pairs(c.word, c.word), lambda: [b"HSET", k, c.word()],
+        lambda: [b"HMSET", k] + c.pairs(c.word, c.word), lambda: [b"HSETNX", k, c.word(), c.word()],
+        lambda: [b"HGET", k, c.word()], lambda: [b"HMGET", k] + c.words(), lambda: [b"HGETALL", k],
+        lambda: [b"HDEL", k] + c.words(), lambda: [b"HEXISTS", k, c.word()], lambda: [b"HLEN", k],
+        lambda: [b"HKEYS", k], lambda: [b"HVALS", k], lambda: [b"HSTRLEN", k, c.word()],
+        lambda: [b"HINCRBY", k, c.word(), c.number()], lambda: [b"HINCRBYFLOAT", k, c.word(), c.score()],
+        lambda: [b"HRANDFIELD", k, c.choice([b"0", b"1000", b"x"])] + c.maybe(b"WITHVALUES"),
+        lambda: [b"HSCAN", k, b"0", b"COUNT", b"100000"] + c.maybe(b"MATCH", c.choice(PATTERNS)),
+    ])()
+
+
+def lists(c):
+    k = c.key()
+    side = lambda: c.choice([b"LEFT", b"RIGHT", b"RIGHT", b"x"])
+    return c.choice([
+        lambda: [b"LPUSH", k] + c.words(), lambda: [b"RPUSH", k] + c.words(), lambda: [b"RPUSH", k] + c.words(30),
+        lambda: [b"LPUSHX", k] + c.words(), lambda: [b"RPUSHX", k] + c.words(),
+        lambda: [b"LPOP", k] + c.maybe(c.small()), lambda: [b"RPOP", k] + c.maybe(c.small()),
+        lambda: [b"LLEN", k], lambda: [b"LRANGE", k, c.small(), c.number()], lambda: [b"LINDEX", k, c.number()],
+        lambda: [b"LSET", k, c.number(), c.word()],
+        lambda: [b"LINSERT", k, c.choice([b"BEFORE", b"AFTER", b"x"]), c.word(), c.word()],
+        lambda: [b"LREM", k, c.number(), c.word()], lambda: [b"LTRIM", k, c.small(), c.small()],
+        lambda: [b"LPOS", k, c.word()] + c.maybe(b"RANK", c.small()) + c.maybe(b"COUNT", c.small()) + c.maybe(b"MAXLEN", c.small()),
+        lambda: [b"LMOVE", k, c.key(), side(), side()], lambda: [b"RPOPLPUSH", k, c.key()],
+        lambda: [b"LMPOP"] + c.keys_counted() + [side()] + c.maybe(b"COUNT", c.small()),
+    ])()
+
+
+def sets(c):
+    k = c.key()
+    keys = lambda: [c.key() for _ in range(c.randint(1, 3))]
+    return c.choice([
+        lambda: [b"SADD", k] + c.words(), lambda: [b"SADD", k] + [b"%d" % c.randint(-5, 600) for _ in range(20)],
+        lambda: [b"SREM", k] + c.words(), lambda: [b"SMEMBERS", k], lambda: [b"SISMEMBER", k, c.word()],
+        lambda: [b"SMISMEMBER", k] + c.words(), lambda: [b"SCARD", k], lambda: [b"SPOP", k, b"100000"],
+        lambda: [b"SRANDMEMBER", k, c.choice([b"0", b"100000", b"x"])], lambda: [b"SMOVE", k, c.key(), c.word()],
+        lambda: [b"SINTER"] + keys(), lambda: [b"SUNION"] + keys(), lambda: [b"SDIFF"] + keys(),
+        lambda: [b"SINTERSTORE", k] + keys(), lambda: [b"SUNIONSTORE", k] + keys(), lambda: [b"SDIFFSTORE", k] + keys(),
+        lambda: [b"SINTERCARD"] + c.keys_counted() + c.maybe(b"LIMIT", c.small()),
+        lambda: [b"SSCAN", k, b"0", b"COUNT", b"100000"] + c.maybe(b"MATCH", c.choice(PATTERNS)),
+    ])()
+
+
+def zsets(c):
+    k = c.key()
+    scores = lambda: c.maybe(b"WITHSCORES")
+    weights = lambda: c.maybe(b"WEIGHTS", c.score(), c.score(), share=0.2) + c.maybe(b"AGGREGATE", c.choice([b"SUM", b"MIN", b"MAX", b"x"]))
+    flags = lambda: c.one_of([], [], [], [b"NX"], [b"XX"], [b"GT"], [b"LT"], [b"XX", b"GT"], [b"NX", b"GT"]) + c.maybe(b"CH")
+    side = lambda: c.choice([b"MIN", b"MAX", b"MIN", b"x"])
+    return c.choice([
+        lambda: [b"ZADD", k] + flags() + c.pairs(c.score, c.word), lambda: [b"ZADD", k] + flags() + c.pairs(c.score, c.word, 30),
+        lambda: [b"ZADD", k] + flags() + [b"INCR", c.score(), c.word()],
+        lambda: [b"ZREM", k] + c.words(), lambda: [b"ZSCORE", k, c.word()], lambda: [b"ZMSCORE", k] + c.words(),
+        lambda: [b"ZINCRBY", k, c.score(), c.word()], lambda: [b"ZCARD", k],
+        lambda: [b"ZCOUNT", k, c.score_bound(), c.score_bound()], lambda: [b"ZLEXCOUNT", k, c.lex_bound(), c.lex_bound()],
+        lambda: [b"ZRANK", k, c.word()], lambda: [b"ZREVRANK", k, c.word()],
+        lambda: [b"ZRANGE", k, c.small(), c.number()] + c.maybe(b"REV") + scores(),
+        lambda: [b"ZRANGE", k, c.score_bound(), c.score_bound(), b"BYSCORE"] + c.maybe(b"REV") + c.limit() + scores(),
+        lambda: [b"ZRANGE", k, c.lex_bound(), c.lex_bound(), b"BYLEX"] + c.maybe(b"REV") + c.limit(),
+        lambda: [b"ZREVRANGE", k, c.small(), c.small()] + scores(),
+        lambda: [b"ZRANGEBYSCORE", k, c.score_bound(), c.score_bound()] + scores() + c.limit(),
+        lambda: [b"ZREVRANGEBYSCORE", k, c.score_bound(), c.score_bound()] + c.limit() + scores(),
+        lambda: [b"ZRANGEBYLEX", k, c.lex_bound(), c.lex_bound()] + c.limit(),
+        lambda: [b"ZREVRANGEBYLEX", k, c.lex_bound(), c.lex_bound()] + c.limit(),
+        lambda: [b"ZRANGESTORE", c.key(), k, c.small(), c.small()] + c.maybe(b"REV"),
+        lambda: [b"ZRANGESTORE", c.key(), k, c.score_bound(), c.score_bound(), b"BYSCORE"] + c.limit(),
+        lambda: [b"ZPOPMIN", k] + c.maybe(c.small()), lambda: [b"ZPOPMAX", k] + c.maybe(c.small()),
+        lambda: [b"ZMPOP"] + c.keys_counted() + [side()] + c.maybe(b"COUNT", c.small()),
+        lambda: [b"ZREMRANGEBYRANK", k, c.small(), c.small()],
+        lambda: [b"ZREMRANGEBYSCORE", k, c.score_bound(), c.score_bound()],
+        lambda: [b"ZREMRANGEBYLEX", k, c.lex_bound(), c.lex_bound()],
+        lambda: [c.choice([b"ZUNION", b"ZINTER"])] + c.keys_counted() + weights() + scores(),
+        lambda: [b"ZDIFF"] + c.keys_counted() + scores(),
+        lambda: [c.choice([b"ZUNIONSTORE", b"ZINTERSTORE"]), k] + c.keys_counted() + weights(),
+        lambda: [b"ZDIFFSTORE", k] + c.keys_counted(),
+        lambda: [b"ZINTERCARD"] + c.keys_counted() + c.maybe(b"LIMIT", c.small()),
+        lambda: [b"ZRANDMEMBER", k, c.choice([b"0", b"1000", b"x"])] + scores(),
+        lambda: [b"ZSCAN", k, b"0", b"COUNT", b"100000"] + c.maybe(b"MATCH", c.choice(PATTERNS)),
+    ])()
+
+
+def generic(c):
+    k = c.key()
+    return c.choice([
+        lambda: [b"DEL", k], lambda: [b"UNLINK", k, c.key()], lambda: [b"EXISTS", k, c.key()], lambda: [b"TYPE", k],
+        lambda: [b"RENAME", k, c.key()], lambda: [b"RENAMENX", k, c.key()],
+        lambda: [b"COPY", k, c.key()] + c.maybe(b"REPLACE", share=0.6),
+        lambda: [b"EXPIRE", k, c.span()] + c.one_of([], [b"NX"], [b"XX"]),
+        # Not a span that EXPIRE above gives: which of two is later must not hang on a millisecond.
+        lambda: [b"EXPIRE", k, c.choice([b"500", b"50000", b"500000"]), c.choice([b"GT", b"LT"])],
+        lambda: [b"PERSIST", k], lambda: [b"TTL", k], lambda: [b"TOUCH", k], lambda: [b"OBJECT", b"ENCODING", k],
+        lambda: [b"KEYS", c.choice(PATTERNS)], lambda: [b"DBSIZE"], lambda: [b"SCAN", b"0", b"COUNT", b"100000"],
+        lambda: [b"MULTI"], lambda: [b"EXEC"], lambda: [b"DISCARD"],
+    ])()
+
+
+def ill_formed(c, families):
+    """A command of one of them, with a word too few, too many, or of another kind."""
+    words = FAMILIES[c.choice(families)](c)
+    if words[0] in (b"MULTI", b"EXEC", b"DISCARD"):
+        return words
+    act = c.randint(0, 2)
+    if act == 0 and len(words) > 1:
+        del words[c.randint(1, len(words) - 1)]
+    elif act == 1:
+        words.insert(c.randint(1, len(words)), c.word())
+    elif len(words) > 1:
+        words[c.randint(1, len(words) - 1)] = c.word()
+    return words
+
+
+FAMILIES = {
+    "string": strings, "bitmap": bitmaps, "hash": hashes, "list": lists, "set": sets, "zset": zsets,
+    "generic": generic,
+}
