@@ -123,6 +123,7 @@ inline constexpr Text bad_db_index = "ERR DB index is out of range";
 inline constexpr Text bad_first_db = "ERR invalid first DB index";
 inline constexpr Text bad_second_db = "ERR invalid second DB index";
 inline constexpr Text bad_cursor = "ERR invalid cursor";
+inline constexpr Text novalues_elsewhere = "ERR NOVALUES option can only be used in HSCAN";
 // Larder's own: the reply of KEYS would pass client-output-buffer-limit.
 inline constexpr Text too_many_keys = "ERR too many keys for one reply, use SCAN";
 inline constexpr Text not_lfu =
