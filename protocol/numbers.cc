@@ -108,6 +108,7 @@ std::optional<std::uint64_t> parse_unsigned(std::string_view text) {
 }
 
 std::optional<std::uint64_t> parse_cursor(std::string_view text) {
+  text = text.substr(0, text.find('\0'));  // where C's strings end
   if (text.empty()) return 0;
   const bool negative = text[0] == '-';
   const std::string_view digits = text.substr(negative || text[0] == '+' ? 1 : 0);

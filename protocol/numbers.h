@@ -29,7 +29,7 @@ std::optional<std::int64_t> parse_integer(std::string_view text);
 std::optional<std::uint64_t> parse_unsigned(std::string_view text);
 
 // A cursor of the SCAN family. C's strtoul decides: the empty word is 0, '+', '-' (wrapping) and
-// leading zeros pass.
+// leading zeros pass, and a NUL ends it.
 std::optional<std::uint64_t> parse_cursor(std::string_view text);
 
 // The whole word as C's strtod reads it: decimal or hexadecimal, "inf" and "infinity" in any case,

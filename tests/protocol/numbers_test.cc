@@ -38,6 +38,8 @@ TEST_CASE("an unsigned integer goes to 2^64-1") {
 TEST_CASE("a cursor is what strtoul takes whole") {
   CHECK(parse_cursor("0") == 0);
   CHECK(parse_cursor("") == 0);
+  CHECK(parse_cursor("\0x"s) == 0);
+  CHECK(parse_cursor("12\0x"s) == 12);
   CHECK(parse_cursor("+7") == 7);
   CHECK(parse_cursor("007") == 7);
   CHECK(parse_cursor("-1") == std::numeric_limits<std::uint64_t>::max());
