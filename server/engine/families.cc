@@ -11,6 +11,8 @@ std::span<const Family* const> all_families() {
       &keys,
       &expiry,
       &scan,
+      &lists,
+      &list_moves,
       &connection,
       &client_commands,
       &transactions,

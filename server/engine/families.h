@@ -13,6 +13,8 @@ extern const Family counters;
 extern const Family keys;
 extern const Family expiry;
 extern const Family scan;
+extern const Family lists;
+extern const Family list_moves;
 extern const Family connection;
 extern const Family client_commands;
 extern const Family transactions;
