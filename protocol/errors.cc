@@ -102,6 +102,13 @@ std::string unsupported_option(std::string_view option) {
   return fmt::format("ERR Unsupported option {}", echoed(option));
 }
 
+std::string only_listens(std::string_view command) {
+  return fmt::format(
+      "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
+      "allowed in this context",
+      command);
+}
+
 std::string config_unknown(std::string_view option) {
   return fmt::format("ERR Unknown option or number of arguments for CONFIG SET - '{}'",
                      echoed(option));

@@ -161,6 +161,8 @@ inline constexpr Text hash_not_an_integer = "ERR hash value is not an integer";
 inline constexpr Text hash_not_a_float = "ERR hash value is not a float";
 
 // --- transactions
+inline constexpr Text too_many_subscriptions =
+    "ERR subscriptions of this client would exceed client-query-buffer-limit";
 inline constexpr Text multi_too_large = "ERR transaction is larger than client-query-buffer-limit";
 inline constexpr Text multi_nested = "ERR MULTI calls can not be nested";
 inline constexpr Text exec_without_multi = "ERR EXEC without MULTI";
@@ -211,9 +213,17 @@ inline constexpr Text config_protected = "can't set protected config";
 inline constexpr Text config_duplicate = "duplicate parameter";
 inline constexpr Text config_not_memory = "argument must be a memory value";
 inline constexpr Text config_not_yes_or_no = "argument must be 'yes' or 'no'";
+inline constexpr Text buffer_limit_words =
+    "Wrong number of arguments in buffer limit configuration.";
+inline constexpr Text buffer_limit_class =
+    "Invalid client class specified in buffer limit configuration.";
+inline constexpr Text buffer_limit_number =
+    "Error in hard, soft or soft_seconds setting in buffer limit configuration.";
 inline constexpr Text config_not_events = "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
 inline constexpr Text config_not_an_integer = "argument couldn't be parsed into an integer";
 inline constexpr Text slowlog_count = "ERR count should be greater than or equal to -1";
+// To a RESP2 client that listens to channels; the command's full name.
+std::string only_listens(std::string_view command);
 std::string config_unknown(std::string_view option);
 std::string config_failed(std::string_view option, std::string_view why);
 

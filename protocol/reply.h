@@ -78,6 +78,7 @@ class Reply {
   // From here on nothing is said, or again something (CLIENT REPLY). Of no meaning to listeners
   // that are no connection.
   virtual void mute(bool /*muted*/) {}
+  virtual bool muted() const { return false; }
 
   // Heads: so many replies follow (twice as many for a map).
   virtual void array(std::size_t count) = 0;

@@ -38,7 +38,7 @@ class RespWriter final : public Reply {
   // While muted nothing is written (CLIENT REPLY OFF and SKIP); errors are still counted. Pushed
   // messages are not replies: who writes one unmutes around it.
   void mute(bool muted) override { muted_ = muted; }
-  bool muted() const { return muted_; }
+  bool muted() const override { return muted_; }
 
   // Error replies so far, and the code word of the last one ("ERR", "WRONGTYPE"); for statistics.
   std::uint64_t errors() const { return errors_; }

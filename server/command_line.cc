@@ -81,7 +81,7 @@ std::optional<int> read_command_line(Options& options, int argc, const char* con
         app.add_option(fmt::format("--{}", option.name), one.words,
                        fmt::format("{} [{}]", option.help, print_option(option, options.settings)));
     flag->type_name("");
-    if (option.form == Option::Form::list) {
+    if (option.form == Option::Form::list || option.form == Option::Form::bounds) {
       flag->expected(1, CLI::detail::expected_max_vector_size);
     } else {
       flag->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);

@@ -23,8 +23,8 @@ namespace {
 std::string config_line(const Option& option, const Settings& settings) {
   const std::string value = print_option(option, settings);
   const bool is_plain = !value.empty() && value.find_first_of(" \t\"'\\#") == std::string::npos;
-  if (is_plain || option.form == Option::Form::list)
-    return fmt::format("{} {}", option.name, value);
+  const bool is_words = option.form == Option::Form::list || option.form == Option::Form::bounds;
+  if (is_plain || is_words) return fmt::format("{} {}", option.name, value);
   std::string quoted;
   for (const char c : value) {
     const auto byte = static_cast<unsigned char>(c);
@@ -110,7 +110,9 @@ void Options::publish() {
   constexpr auto relaxed = std::memory_order_relaxed;
   limits.request_word_bytes.store(settings.proto_max_bulk_len, relaxed);
   limits.unread_request_bytes.store(settings.client_query_buffer_limit, relaxed);
-  limits.unsent_reply_bytes.store(settings.output_buffer_hard_limit, relaxed);
+  limits.normal_output.store({settings.output_buffer_hard_limit, settings.normal_output.soft_bytes,
+                              settings.normal_output.soft_s});
+  limits.listener_output.store(settings.listener_output);
   limits.clients.store(settings.maxclients, relaxed);
   limits.idle_s.store(settings.timeout_s, relaxed);
   limits.keepalive_s.store(settings.tcp_keepalive_s, relaxed);

@@ -20,6 +20,14 @@
 
 namespace larder::server {
 
+// What a connection of one class may leave unread: so many bytes at once, or so many for so long;
+// 0: any number.
+struct OutputBounds {
+  std::uint64_t hard_bytes = 0;
+  std::uint64_t soft_bytes = 0;
+  std::int64_t soft_s = 0;
+};
+
 // With how long collections stay compact.
 struct Settings : storage::CollectionLimits {
   // Network.
@@ -57,8 +65,12 @@ struct Settings : storage::CollectionLimits {
   // Limits.
   std::uint64_t proto_max_bulk_len = 512ull << 20;
   std::uint64_t client_query_buffer_limit = 1ull << 30;
-  // client-output-buffer-limit normal: hard limit in bytes (soft limits come with their issue).
+  // client-output-buffer-limit. Of the normal class, the hard limit has an option of its own. There
+  // are no replicas; what is said of them is repeated.
   std::uint64_t output_buffer_hard_limit = 256ull << 20;
+  OutputBounds normal_output;  // but for hard_bytes
+  OutputBounds replica_output = {256ull << 20, 64ull << 20, 60};
+  OutputBounds listener_output = {32ull << 20, 8ull << 20, 60};
 
   // Security.
   std::string requirepass;
@@ -71,12 +83,26 @@ struct Settings : storage::CollectionLimits {
   std::uint64_t slowlog_max_len = 128;
 };
 
+// OutputBounds as connections ask for them.
+struct OutputLimit {
+  std::atomic<std::uint64_t> hard_bytes{0};
+  std::atomic<std::uint64_t> soft_bytes{0};
+  std::atomic<std::int64_t> soft_s{0};
+
+  void store(const OutputBounds& bounds) {
+    hard_bytes.store(bounds.hard_bytes, std::memory_order_relaxed);
+    soft_bytes.store(bounds.soft_bytes, std::memory_order_relaxed);
+    soft_s.store(bounds.soft_s, std::memory_order_relaxed);
+  }
+};
+
 // What connections ask at any moment, on any thread: copies of settings. Relaxed: each is a bound
 // of its own, and whoever was answered by CONFIG SET finds it in force on his next request.
 struct ConnectionLimits {
   std::atomic<std::uint64_t> request_word_bytes{0};    // proto-max-bulk-len
   std::atomic<std::uint64_t> unread_request_bytes{0};  // client-query-buffer-limit
-  std::atomic<std::uint64_t> unsent_reply_bytes{0};    // client-output-buffer-limit normal; 0: none
+  OutputLimit normal_output;                           // client-output-buffer-limit normal
+  OutputLimit listener_output;                         // client-output-buffer-limit pubsub
   std::atomic<std::uint64_t> clients{0};               // maxclients
   std::atomic<int> idle_s{0};                          // timeout; 0: none
   std::atomic<int> keepalive_s{0};                     // tcp-keepalive; 0: none

@@ -195,6 +195,11 @@ constexpr Option kTable[] = {
      .field = &Settings::output_buffer_hard_limit,
      .form = Form::bytes,
      .help = "replies a client may leave unread before it is closed; 0: no limit"},
+    {.name = "client-output-buffer-limit",
+     .form = Form::bounds,
+     .help =
+         "a class (normal, replica, pubsub), and the unread bytes at which one of it is closed: "
+         "at once, and if it stays beyond the second number for so many seconds"},
     // Security
     {.name = "requirepass",
      .field = &Settings::requirepass,
@@ -275,7 +280,6 @@ constexpr std::string_view kForeign[] = {"rdb",
                                          "set-proc-title",
                                          "proc-title",
                                          "tracking-",
-                                         "client-output-buffer-limit",
                                          "maxmemory-clients",
                                          "maxmemory-eviction",
                                          "acl",
@@ -348,6 +352,69 @@ std::optional<std::string> parse_number(const Option& option, Settings& settings
   return std::nullopt;
 }
 
+struct OutputClass {
+  std::string_view name;
+  std::string_view other_name;
+  OutputBounds Settings::*field;
+};
+constexpr OutputClass kOutputClasses[] = {
+    {"normal", "", &Settings::normal_output},
+    {"slave", "replica", &Settings::replica_output},
+    {"pubsub", "", &Settings::listener_output},
+};
+
+std::vector<std::string> split_at_spaces(std::span<const std::string_view> words) {
+  std::vector<std::string> parts;
+  for (const std::string_view word : words) {
+    std::size_t begin = 0;
+    while (!word.empty()) {
+      const std::size_t end = std::min(word.find(' ', begin), word.size());
+      parts.emplace_back(word.substr(begin, end - begin));
+      if (end == word.size()) break;
+      begin = end + 1;
+    }
+  }
+  return parts;
+}
+
+// class hard soft seconds, any number of them; what is not named stays.
+std::optional<std::string> parse_bounds(Settings& settings,
+                                        std::span<const std::string_view> words) {
+  constexpr std::size_t kWordsOfOne = 4;
+  const std::vector<std::string> parts = split_at_spaces(words);
+  if (parts.size() % kWordsOfOne != 0) return std::string(errors::buffer_limit_words);
+  for (std::size_t i = 0; i < parts.size(); i += kWordsOfOne) {
+    const std::string name = lower(parts[i]);
+    const auto* const known =
+        std::find_if(std::begin(kOutputClasses), std::end(kOutputClasses), [&](const auto& one) {
+          return one.name == name || (!one.other_name.empty() && one.other_name == name);
+        });
+    if (known == std::end(kOutputClasses)) return std::string(errors::buffer_limit_class);
+    const auto hard_bytes = parse_bytes(parts[i + 1]);
+    const auto soft_bytes = parse_bytes(parts[i + 2]);
+    const auto soft_s = storage::strict_integer(parts[i + 3]);
+    if (!hard_bytes || !soft_bytes || !soft_s || *soft_s < 0 || *soft_s > INT32_MAX) {
+      return std::string(errors::buffer_limit_number);
+    }
+    settings.*known->field = {*hard_bytes, *soft_bytes, *soft_s};
+    if (known->field == &Settings::normal_output) settings.output_buffer_hard_limit = *hard_bytes;
+  }
+  return std::nullopt;
+}
+
+std::string print_bounds(const Settings& settings) {
+  std::string text;
+  for (const OutputClass& known : kOutputClasses) {
+    OutputBounds bounds = settings.*known.field;
+    if (known.field == &Settings::normal_output) {
+      bounds.hard_bytes = settings.output_buffer_hard_limit;
+    }
+    text += fmt::format("{}{} {} {} {}", text.empty() ? "" : " ", known.name, bounds.hard_bytes,
+                        bounds.soft_bytes, bounds.soft_s);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::span<const Option> option_table() {
@@ -397,6 +464,7 @@ std::optional<std::string> parse_option(const Option& option, Settings& settings
     list.assign(words.begin(), words.end());
     return std::nullopt;
   }
+  if (option.form == Form::bounds) return parse_bounds(settings, words);
   if (words.size() != 1) return "wrong number of arguments";
   const std::string_view text = words[0];
   switch (option.form) {
@@ -437,6 +505,7 @@ std::string print_option(const Option& option, const Settings& settings) {
       return fmt::format(
           "{}",
           fmt::join(settings.*std::get<std::vector<std::string> Settings::*>(option.field), " "));
+    case Form::bounds: return print_bounds(settings);
     case Form::octal: return fmt::format("{:o}", load_number(option, settings));
     case Form::number:
     case Form::bytes: return fmt::format("{}", load_number(option, settings));

@@ -27,7 +27,7 @@ struct Option {
   using Field = std::variant<std::monostate, int Settings::*, std::int64_t Settings::*,
                              std::uint64_t Settings::*, bool Settings::*, std::string Settings::*,
                              std::vector<std::string> Settings::*>;
-  enum class Form : std::uint8_t { number, bytes, octal, flag, text, choice, list, events };
+  enum class Form : std::uint8_t { number, bytes, octal, flag, text, choice, list, events, bounds };
 
   std::string_view name;
   Field field = {};

@@ -14,6 +14,7 @@
 #include "server/engine/client_registry.h"
 #include "server/engine/families.h"
 #include "server/engine/pause.h"
+#include "server/engine/pubsub.h"
 
 namespace larder::server {
 namespace {
@@ -24,8 +25,7 @@ using enum Flag;
 
 constexpr std::string_view kOnlyUser = "default";
 
-// The classes of connections that LIST and KILL tell apart. All of ours are normal: there is no
-// replication.
+// The classes of connections that LIST and KILL tell apart. There is no replication.
 enum class Kind { normal, primary, replica, pubsub };
 
 std::optional<Kind> kind_named(std::string_view name) {
@@ -36,8 +36,8 @@ std::optional<Kind> kind_named(std::string_view name) {
   return std::nullopt;
 }
 
-Kind kind_of(const Client&) {
-  return Kind::normal;
+Kind kind_of(const Client& client) {
+  return is_listening(client) ? Kind::pubsub : Kind::normal;
 }
 
 void id(Call& call) {

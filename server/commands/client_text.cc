@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "server/engine/pubsub.h"
 #include "server/engine/transaction.h"
 
 namespace larder::server {
@@ -16,6 +17,7 @@ std::string flags_of(const Client& client) {
   const Transaction* transaction = client.transaction.get();
   std::string flags;
   if (client.monitors) flags += 'O';
+  if (is_listening(client)) flags += 'P';
   if (transaction != nullptr && transaction->is_open()) flags += 'x';
   if (client.is_paused) flags += 'b';
   if (transaction != nullptr && transaction->is_raised()) flags += 'd';
@@ -24,6 +26,10 @@ std::string flags_of(const Client& client) {
   if (client.no_evict) flags += 'e';
   if (client.no_touch) flags += 'T';
   return flags.empty() ? "N" : flags;
+}
+
+std::size_t subscriptions(const Client& client, TopicKind kind) {
+  return client.subscriber ? client.subscriber->count(kind) : 0;
 }
 
 std::string last_command_of(const Client& client, const Registry& registry) {
@@ -42,12 +48,14 @@ std::string client_line(const Client& client, const Registry& registry, std::int
   const Transaction* transaction = client.transaction.get();
   const bool queues = transaction != nullptr && transaction->is_open();
   return fmt::format(
-      "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 "
+      "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} "
       "multi={} watch={} qbuf={} qbuf-free={} argv-mem=0 multi-mem={} rbs=0 rbp=0 obl={} oll=0 "
       "omem={} tot-mem={} events={} cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}",
       client.id, client.address, client.local_address, client.socket, client.name,
       std::max<std::int64_t>(0, now_ms - client.created_ms) / kSecondMs,
       std::max<std::int64_t>(0, now_ms - client.active_ms) / kSecondMs, flags_of(client), client.db,
+      subscriptions(client, TopicKind::channel), subscriptions(client, TopicKind::pattern),
+      subscriptions(client, TopicKind::shard_channel),
       queues ? static_cast<std::int64_t>(transaction->queued().size()) : -1,
       transaction == nullptr ? 0 : transaction->watched().size(), client.input_bytes,
       client.input_free_bytes, transaction == nullptr ? 0 : transaction->queued_bytes(),

@@ -83,12 +83,17 @@ void say_tips(Reply& reply, std::string_view tips) {
   for (const std::string_view word : words) reply.bulk(word);
 }
 
+// Of keys, or of the channels that stand where keys would.
+const Keys& places_of(const Command& row) {
+  return row.keys.none() ? row.channels : row.keys;
+}
+
 bool has_two_specs(const Command& row) {
   return row.second_access != Access::by_flags;
 }
 
 std::size_t spec_count(const Command& row) {
-  if (row.keys.none()) return 0;
+  if (places_of(row).none()) return 0;
   return has_two_specs(row) ? 2 : 1;
 }
 
@@ -113,7 +118,7 @@ void say_type(Reply& reply, std::string_view type) {
 
 // Where to begin, and how to go on from there: what a proxy needs to find the keys of any request.
 void say_key_spec(Reply& reply, const Command& row, std::size_t n) {
-  const Keys& keys = row.keys;
+  const Keys& keys = places_of(row);
   const bool counted = keys.numkeys != 0;
   reply.map(3);
   reply.bulk("flags");
@@ -190,6 +195,7 @@ void say_arguments(Reply& reply, const Command& row, const std::vector<Argument>
 }  // namespace
 
 void say_access(Reply& reply, const Command& row, std::size_t n) {
+  if (row.keys.none()) return say_words(reply, {"not_key"});
   std::vector<std::string_view> words;
   for (const AccessWord& known : kAccessWords) {
     if (access_of(row, n) & known.access) words.push_back(known.word);
@@ -203,9 +209,10 @@ void say_info(Reply& reply, const Registry& registry, const Command& row) {
   reply.bulk(registry.full_name(row));
   reply.integer(row.arity.words);
   say_flags(reply, row);
-  reply.integer(fixed_keys ? row.keys.first : 0);
-  reply.integer(fixed_keys ? row.keys.last : 0);
-  reply.integer(fixed_keys ? row.keys.step : 0);
+  const Keys places = fixed_keys ? places_of(row) : no_keys();
+  reply.integer(places.first);
+  reply.integer(places.last);
+  reply.integer(places.step);
   say_categories(reply, row, registry.family_of(row));
   say_tips(reply, row.tips);
   say_key_specs(reply, row);

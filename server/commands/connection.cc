@@ -7,6 +7,7 @@
 #include "server/engine/families.h"
 #include "server/engine/lane.h"
 #include "server/engine/monitors.h"
+#include "server/engine/pubsub.h"
 #include "server/engine/transaction.h"
 #include "server/options.h"
 #include "server/version.h"
@@ -139,9 +140,14 @@ void select(Call& call) {
   call.reply.ok();
 }
 
-// PING [message]
+// PING [message]. A RESP2 client that listens to channels reads nothing but arrays.
 void ping(Call& call) {
   if (call.words.size() > 2) return call.reply.error(errors::wrong_arity("ping"));
+  if (!call.in_script && call.client.protocol == 2 && is_listening(call.client)) {
+    call.reply.array(2);
+    call.reply.bulk("pong");
+    return call.reply.bulk(call.words.size() == 2 ? call.word(1) : "");
+  }
   if (call.words.size() == 2) return call.reply.bulk(call.word(1));
   call.reply.simple("PONG");
 }
@@ -161,6 +167,7 @@ void reset(Call& call) {
   Client& client = call.client;
   client.transaction.reset();
   call.services.monitors.remove(client);
+  call.services.pubsub.forget(client);
   client.name.clear();
   client.user = kOnlyUser;
   client.authenticated = call.services.options.settings.requirepass.empty();
@@ -221,7 +228,7 @@ constexpr Command table[] = {
     {.name = "PING",
      .arity = at_least(1),
      .keys = no_keys(),
-     .flags = fast,
+     .flags = fast | while_listening,
      .run = ping,
      .summary = "Ask whether the server is there",
      .since = "1.0.0",
@@ -240,7 +247,7 @@ constexpr Command table[] = {
     {.name = "QUIT",
      .arity = at_least(1),
      .keys = no_keys(),
-     .flags = no_script | loading | stale | fast | no_auth | allow_busy | control,
+     .flags = no_script | loading | stale | fast | no_auth | allow_busy | control | while_listening,
      .run = quit,
      .summary = "Close the connection",
      .since = "1.0.0",
@@ -248,7 +255,7 @@ constexpr Command table[] = {
     {.name = "RESET",
      .arity = exactly(1),
      .keys = no_keys(),
-     .flags = no_script | loading | stale | fast | no_auth | allow_busy | control,
+     .flags = no_script | loading | stale | fast | no_auth | allow_busy | control | while_listening,
      .run = reset,
      .summary = "Make the connection as it was when it was new",
      .since = "6.2.0",

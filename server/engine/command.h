@@ -56,6 +56,7 @@ enum class Flag : std::uint32_t {
   keys_optional = 1 << 21,  // may be called without any key although it has a place for them (EVAL)
   runs_queue = 1 << 22,     // EXEC: is as hungry, and writes as much, as what was queued
   operators = 1 << 23,      // ACL category @admin without being an admin command (ROLE)
+  while_listening = 1 << 24,  // allowed to a RESP2 client that listens to channels
 };
 constexpr Flag operator|(Flag a, Flag b) {
   return static_cast<Flag>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
@@ -158,6 +159,9 @@ struct Command {
   Access second_access = Access::by_flags;
   // The chapter of the docs, where it is not the family's.
   std::string_view group = "";
+  // Where shard channels are named: proxies are told as if they were keys (COMMAND INFO), nothing
+  // is looked up under them.
+  Keys channels = {};
 };
 
 // Work that a command spreads over several turns of the loop, so that nobody waits behind it (KEYS,

@@ -9,6 +9,7 @@
 #include "server/engine/lane.h"
 #include "server/engine/monitors.h"
 #include "server/engine/pause.h"
+#include "server/engine/pubsub.h"
 #include "server/engine/redact.h"
 #include "server/engine/ticks.h"
 #include "server/engine/transaction.h"
@@ -120,6 +121,15 @@ bool Dispatcher::may_be_in_multi(Asked& asked) {
   return false;
 }
 
+// RESP2 cannot tell a message from a reply: who listens says little else until it stops.
+bool Dispatcher::may_be_said_by_listener(Asked& asked) {
+  const Client& client = asked.client;
+  if (client.protocol != 2 || !is_listening(client)) return true;
+  if (asked.row().flags & Flag::while_listening) return true;
+  refuse(asked, errors::only_listens(services_.registry.full_name(asked.row())));
+  return false;
+}
+
 bool Dispatcher::is_out_of_memory(std::int64_t now_ms) {
   return !services_.store.make_room(now_ms);
 }
@@ -153,8 +163,8 @@ bool Dispatcher::is_not_busy(Asked& asked) {
 bool Dispatcher::is_usual(const Asked& asked) const {
   const Client& client = asked.client;
   return asked.prepared.fits && client.authenticated && !asked.is_queueing() &&
-         !services_.scripts.is_running() && asked.now_ms() >= services_.pause.until_ms() &&
-         services_.store.has_room();
+         !client.subscriber && !services_.scripts.is_running() &&
+         asked.now_ms() >= services_.pause.until_ms() && services_.store.has_room();
 }
 
 Next Dispatcher::execute(Lane& lane, Client& client, Words words, const Prepared& prepared,
@@ -171,7 +181,7 @@ Next Dispatcher::execute_carefully(Asked& asked) {
   }
   if (asked.prepared.row == nullptr && is_http(asked.words)) return Next::close;
   const bool passes = is_known(asked) && has_its_words(asked) && is_signed_in(asked) &&
-                      may_be_in_multi(asked) && has_memory(asked);
+                      may_be_in_multi(asked) && has_memory(asked) && may_be_said_by_listener(asked);
   if (!passes) return Next::go_on;
 
   const Command& row = asked.row();
@@ -203,7 +213,8 @@ Next Dispatcher::execute_while_busy(Lane& lane, Client& client, Words words,
   Asked asked{lane, client, words, prepared, writer};
   lane.set_now(services_.timeline.now_us());
   const bool passes = is_known(asked) && has_its_words(asked) && is_signed_in(asked) &&
-                      may_be_in_multi(asked) && is_not_busy(asked);
+                      may_be_in_multi(asked) && may_be_said_by_listener(asked) &&
+                      is_not_busy(asked);
   if (!passes) return Next::go_on;
   restart_clock(lane);
   return run(asked);

@@ -1,6 +1,6 @@
 // The dispatcher: from words to a reply. The gates stand in one order (known, arity, signed in,
-// queueing, memory, pause), each a small function that passes or answers; then the command runs and
-// is counted.
+// queueing, memory, listening, pause), each a small function that passes or answers; then the
+// command runs and is counted.
 //
 // Nearly every request passes them all, so is_usual() asks first whether any of them could have
 // something to say: known and of the right length, signed in, no MULTI or WATCH, no script, no
@@ -87,6 +87,7 @@ class Dispatcher {
   bool has_its_words(Asked& asked);
   bool is_signed_in(Asked& asked);
   bool may_be_in_multi(Asked& asked);
+  bool may_be_said_by_listener(Asked& asked);
   bool has_memory(Asked& asked);
   bool is_not_busy(Asked& asked);
   void refuse(Asked& asked, std::string_view error);

@@ -103,16 +103,22 @@ Engine::Engine(Options& options, const storage::Clock& clock, ServerControl& con
   options_.publish();
   apply_options();
   apply_events();
+  apply_limits();
   for (const std::string_view directive : kApplied) {
     options_.when_changed(std::string(directive), [this] { apply_options(); });
   }
   options_.when_changed("notify-keyspace-events", [this] { apply_events(); });
+  options_.when_changed("client-output-buffer-limit", [this] { apply_limits(); });
 }
 
 void Engine::apply_events() {
   const auto classes = parse_event_classes(options_.settings.notify_keyspace_events);
   ensure(classes.has_value(), "the options table lets only known classes in");
   events_.want(*classes);
+}
+
+void Engine::apply_limits() {
+  pubsub_.limit_inbox(options_.settings.listener_output.hard_bytes);
 }
 
 void Engine::apply_options() {

@@ -46,6 +46,7 @@ class Engine {
 
  private:
   void apply_events();
+  void apply_limits();
 
   Options& options_;
   storage::Turnstile turnstile_;

@@ -26,6 +26,7 @@ std::span<const Family* const> all_families() {
       &monitor_commands,
       &server_commands,
       &debug_commands,
+      &pubsub_commands,
   };
   return kFamilies;
 }

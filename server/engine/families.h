@@ -28,6 +28,7 @@ extern const Family slowlog_commands;
 extern const Family monitor_commands;
 extern const Family server_commands;
 extern const Family debug_commands;
+extern const Family pubsub_commands;
 
 std::span<const Family* const> all_families();
 

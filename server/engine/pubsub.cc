@@ -1,11 +1,8 @@
 #include "server/engine/pubsub.h"
 
-#include <fmt/format.h>
-
-#include <initializer_list>
-#include <iterator>
 #include <utility>
 
+#include "protocol/resp_writer.h"
 #include "server/engine/client.h"
 #include "storage/ensure.h"
 #include "storage/glob.h"
@@ -15,14 +12,16 @@ namespace {
 
 // What a subscription takes beside its name: nodes of two maps, a place in a list.
 constexpr std::size_t kSubscriptionBytes = 192;
+// What a message in an inbox takes beside its words.
+constexpr std::size_t kWaitingBytes = sizeof(SharedMessage) + sizeof(Message) + 16;
 
-Message spelled(std::initializer_list<std::string_view> words) {
-  std::string text = fmt::format("{}\r\n", words.size());
-  for (const std::string_view word : words) {
-    fmt::format_to(std::back_inserter(text), "${}\r\n", word.size());
-    text.append(word).append("\r\n");
-  }
-  return std::make_shared<const std::string>(std::move(text));
+SharedMessage written(std::string_view kind, std::string_view pattern, std::string_view channel,
+                      std::string_view payload) {
+  std::string bytes;
+  bytes.reserve(pattern.size() + channel.size() + payload.size());
+  bytes.append(pattern).append(channel).append(payload);
+  return std::make_shared<const Message>(
+      Message{kind, std::move(bytes), pattern.size(), channel.size()});
 }
 
 }  // namespace
@@ -48,6 +47,7 @@ bool Pubsub::subscribe(Client& client, TopicKind kind, std::string_view name,
     if (kind != TopicKind::shard_channel) listened_.fetch_add(1, std::memory_order_release);
   }
   Topic& topic = found->second;
+  if (!subscriber.listens()) clients_.fetch_add(1, std::memory_order_relaxed);
   subscriber.places(kind).emplace(&topic, topic.listeners.size());
   topic.listeners.push_back(&subscriber);
   return true;
@@ -62,6 +62,7 @@ void Pubsub::leave(Subscriber& subscriber, TopicKind kind, Topic& topic) {
   last->places(kind).find(&topic)->second = place->second;
   topic.listeners.pop_back();
   subscriber.places(kind).erase(&topic);
+  if (!subscriber.listens()) clients_.fetch_sub(1, std::memory_order_relaxed);
   subscriber.name_bytes_ -= topic.name.size() + kSubscriptionBytes;
   if (!topic.listeners.empty()) return;
   topics(kind).erase(topics(kind).find(topic.name));
@@ -118,9 +119,9 @@ Pubsub::Mail Pubsub::fetch(Client& client) {
   return mail;
 }
 
-void Pubsub::deliver(Subscriber& subscriber, const Message& message) {
+void Pubsub::deliver(Subscriber& subscriber, const SharedMessage& message) {
   if (subscriber.is_over_limit_) return;
-  subscriber.inbox_bytes_ += message->size();
+  subscriber.inbox_bytes_ += kWaitingBytes + message->bytes.size();
   const std::uint64_t limit = inbox_limit_.load(std::memory_order_relaxed);
   if (limit != 0 && subscriber.inbox_bytes_ > limit) {
     subscriber.is_over_limit_ = true;
@@ -132,7 +133,7 @@ void Pubsub::deliver(Subscriber& subscriber, const Message& message) {
   if (subscriber.link_ != nullptr) subscriber.link_->fetch_mail();
 }
 
-void Pubsub::deliver_to_all(const Topic& topic, const Message& message) {
+void Pubsub::deliver_to_all(const Topic& topic, const SharedMessage& message) {
   for (Subscriber* subscriber : topic.listeners) deliver(*subscriber, message);
 }
 
@@ -142,12 +143,12 @@ std::size_t Pubsub::publish(std::string_view channel, std::string_view message) 
   std::size_t receivers = 0;
   const auto found = topics(TopicKind::channel).find(channel);
   if (found != topics(TopicKind::channel).end()) {
-    deliver_to_all(found->second, spelled({"message", channel, message}));
+    deliver_to_all(found->second, written("message", "", channel, message));
     receivers += found->second.listeners.size();
   }
   for (const auto& [pattern, topic] : topics(TopicKind::pattern)) {
     if (!storage::glob_matches(pattern, channel)) continue;
-    deliver_to_all(topic, spelled({"pmessage", pattern, channel, message}));
+    deliver_to_all(topic, written("pmessage", pattern, channel, message));
     receivers += topic.listeners.size();
   }
   return receivers;
@@ -157,7 +158,7 @@ std::size_t Pubsub::publish_to_shard(std::string_view channel, std::string_view 
   const storage::MutexLock lock(mutex_);
   const auto found = topics(TopicKind::shard_channel).find(channel);
   if (found == topics(TopicKind::shard_channel).end()) return 0;
-  deliver_to_all(found->second, spelled({"smessage", channel, message}));
+  deliver_to_all(found->second, written("smessage", "", channel, message));
   return found->second.listeners.size();
 }
 
@@ -179,6 +180,27 @@ std::size_t Pubsub::listeners(TopicKind kind, std::string_view name) {
 std::size_t Pubsub::count(TopicKind kind) {
   const storage::MutexLock lock(mutex_);
   return topics(kind).size();
+}
+
+bool is_listening(const Client& client) {
+  return client.subscriber && client.subscriber->listens();
+}
+
+void say_mail(protocol::Reply& reply, const Pubsub::Mail& mail) {
+  const Unmuted unmuted(reply);
+  for (const SharedMessage& message : mail.messages) {
+    reply.push(message->has_pattern() ? 4 : 3);
+    reply.bulk(message->kind);
+    if (message->has_pattern()) reply.bulk(message->pattern());
+    reply.bulk(message->channel());
+    if (message->payload().size() < protocol::RespWriter::kCopiedPinBytes) {
+      reply.bulk(message->payload());
+      continue;
+    }
+    auto* holder = new SharedMessage(message);
+    reply.pinned(protocol::Pin(message->payload(), holder,
+                               [](void* owner) { delete static_cast<SharedMessage*>(owner); }));
+  }
 }
 
 }  // namespace larder::server

@@ -12,8 +12,8 @@
 // comes behind the confirmation that one has stopped listening. What a client tells itself comes
 // behind the reply of the command that said it.
 //
-// A message is spelled once, whoever gets it, and shared: `>` and `*` are all that RESP3 and RESP2
-// differ in, so the first byte is left to the listener's session.
+// A message is copied once and shared by all who get it. It is spelled when it is fetched, as the
+// words of a Reply, so nobody but the client's loop needs to know which RESP it speaks.
 //
 // Slow listeners: an inbox that passes the limit (client-output-buffer-limit pubsub, hard) is
 // emptied for good, and its session closes the connection when it finds that. What it has fetched
@@ -39,6 +39,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "protocol/reply.h"
 #include "storage/hash.h"
 #include "storage/mutex.h"
 
@@ -48,8 +49,24 @@ class Client;
 class Link;
 class Subscriber;
 
-// A message as it goes out, but for the byte in front of it (`>` or `*`).
-using Message = std::shared_ptr<const std::string>;
+// What was published where, in one piece: `message` channel payload, `pmessage` pattern channel
+// payload, or `smessage` channel payload.
+struct Message {
+  std::string_view kind;  // a literal
+  std::string bytes;      // the other words, one behind the other
+  std::size_t pattern_bytes = 0;
+  std::size_t channel_bytes = 0;
+
+  bool has_pattern() const { return kind.front() == 'p'; }
+  std::string_view pattern() const { return std::string_view(bytes).substr(0, pattern_bytes); }
+  std::string_view channel() const {
+    return std::string_view(bytes).substr(pattern_bytes, channel_bytes);
+  }
+  std::string_view payload() const {
+    return std::string_view(bytes).substr(pattern_bytes + channel_bytes);
+  }
+};
+using SharedMessage = std::shared_ptr<const Message>;
 
 // What one may listen to; three lists that know nothing of each other.
 enum class TopicKind : std::uint8_t { channel, pattern, shard_channel };
@@ -88,7 +105,7 @@ class Subscriber {
   std::array<Places, kTopicKinds> places_;
   std::size_t name_bytes_ = 0;  // of all it listens to
   // Guarded by the service.
-  std::vector<Message> inbox_;
+  std::vector<SharedMessage> inbox_;
   std::size_t inbox_bytes_ = 0;
   bool is_over_limit_ = false;
   // Release where mail is left, acquire where it is looked for: set and cleared under the mutex.
@@ -119,7 +136,7 @@ class Pubsub {
   void forget(Client& client);
 
   struct Mail {
-    std::vector<Message> messages;
+    std::vector<SharedMessage> messages;
     bool is_over_limit = false;  // it was too slow: some are lost, and it is to be closed
   };
   Mail fetch(Client& client);
@@ -132,6 +149,8 @@ class Pubsub {
   std::vector<std::string> channels(TopicKind kind, std::string_view glob);
   std::size_t listeners(TopicKind kind, std::string_view name);
   std::size_t count(TopicKind kind);
+  // Clients that listen to anything. Any thread.
+  std::size_t clients() const { return clients_.load(std::memory_order_relaxed); }
 
  private:
   struct Hash {
@@ -145,8 +164,8 @@ class Pubsub {
     return topics_[static_cast<std::size_t>(kind)];
   }
   void leave(Subscriber& subscriber, TopicKind kind, Topic& topic) REQUIRES(mutex_);
-  void deliver(Subscriber& subscriber, const Message& message) REQUIRES(mutex_);
-  void deliver_to_all(const Topic& topic, const Message& message) REQUIRES(mutex_);
+  void deliver(Subscriber& subscriber, const SharedMessage& message) REQUIRES(mutex_);
+  void deliver_to_all(const Topic& topic, const SharedMessage& message) REQUIRES(mutex_);
 
   storage::Mutex mutex_;
   std::array<Topics, kTopicKinds> topics_ GUARDED_BY(mutex_);
@@ -154,6 +173,29 @@ class Pubsub {
   // and then publishes finds the topic.
   std::atomic<std::size_t> listened_{0};
   std::atomic<std::uint64_t> inbox_limit_{0};
+  std::atomic<std::size_t> clients_{0};
 };
+
+// Whether the client listens to anything: Redis's pub/sub mode.
+bool is_listening(const Client& client);
+
+// What belongs to no request (messages, confirmations of SUBSCRIBE) is said even where CLIENT REPLY
+// forbids replies.
+class Unmuted {
+ public:
+  explicit Unmuted(protocol::Reply& reply) : reply_(reply), was_muted_(reply.muted()) {
+    reply_.mute(false);
+  }
+  ~Unmuted() { reply_.mute(was_muted_); }
+  Unmuted(const Unmuted&) = delete;
+  Unmuted& operator=(const Unmuted&) = delete;
+
+ private:
+  protocol::Reply& reply_;
+  bool was_muted_;
+};
+
+// Says the messages; large payloads are sent from where they lie.
+void say_mail(protocol::Reply& reply, const Pubsub::Mail& mail);
 
 }  // namespace larder::server

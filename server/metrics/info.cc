@@ -11,6 +11,7 @@
 
 #include "server/engine/client_registry.h"
 #include "server/engine/lane.h"
+#include "server/engine/pubsub.h"
 #include "server/engine/registry.h"
 #include "server/engine/ticks.h"
 #include "server/engine/transaction.h"
@@ -121,7 +122,7 @@ void clients(const Services& services, Page& page) {
   page.line("client_recent_max_output_buffer:{}", totals.largest_output);
   page.line("blocked_clients:0");
   page.line("tracking_clients:0");
-  page.line("pubsub_clients:0");
+  page.line("pubsub_clients:{}", services.pubsub.clients());
   page.line("watching_clients:{}", totals.watching);
   page.line("clients_in_timeout_table:0");
   page.line("total_watched_keys:{}", totals.watched_keys);
@@ -248,9 +249,9 @@ void stats(const Services& services, Page& page) {
   page.line("evicted_clients:0");
   page.line("keyspace_hits:{}", keys.hits);
   page.line("keyspace_misses:{}", keys.misses);
-  page.line("pubsub_channels:0");
-  page.line("pubsub_patterns:0");
-  page.line("pubsubshard_channels:0");
+  page.line("pubsub_channels:{}", services.pubsub.count(TopicKind::channel));
+  page.line("pubsub_patterns:{}", services.pubsub.count(TopicKind::pattern));
+  page.line("pubsubshard_channels:{}", services.pubsub.count(TopicKind::shard_channel));
   page.line("latest_fork_usec:0");
   page.line("total_forks:0");
   page.line("migrate_cached_sockets:0");

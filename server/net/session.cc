@@ -12,6 +12,7 @@
 #include "protocol/errors.h"
 #include "server/engine/client_registry.h"
 #include "server/engine/engine.h"
+#include "server/engine/pubsub.h"
 #include "server/log.h"
 #include "server/net/loop.h"
 #include "server/options.h"
@@ -113,12 +114,18 @@ void Session::run(bool busy) {
       restart_clock(loop_.lane());
     }
   }
+  if (client_.subscriber) [[unlikely]]
+    take_mail();
   // Who closes has said its last reply: the rest of the batch is not run.
   if (closing_ && desk_) next_ = desk_->batch.size();
   if (!has_batch()) finish_batch();
 }
 
 void Session::run_one(bool busy) {
+  if (client_.subscriber) [[unlikely]] {
+    take_mail();
+    if (is_closed()) return;
+  }
   Dispatcher& dispatcher = loop_.engine().dispatcher();
   const std::size_t i = next_++;
   const protocol::Words words = desk_->batch[i];
@@ -169,11 +176,42 @@ void Session::fail_protocol() {
   close_when_sent();
 }
 
+bool Session::listens() const {
+  return is_listening(client_);
+}
+
+const OutputLimit& Session::output_limit() const {
+  return listens() ? limits().listener_output : limits().normal_output;
+}
+
+// Messages are shared by all who wait for them, and count for each; a value that a reply has pinned
+// is the store's.
 bool Session::output_is_over_limit() const {
   const std::size_t unsent = output_.size_bytes();
   if (!client_.authenticated) return unsent > kUnauthenticatedOutputBytes;
-  const std::uint64_t limit = limits().unsent_reply_bytes.load(std::memory_order_relaxed);
-  return limit != 0 && output_.copied_bytes() > limit;
+  const std::uint64_t limit = output_limit().hard_bytes.load(std::memory_order_relaxed);
+  return limit != 0 && (listens() ? unsent : output_.copied_bytes()) > limit;
+}
+
+// The soft limit was passed, and for so long that it counts.
+bool Session::output_stays_over_limit(std::int64_t now_ms) {
+  const OutputLimit& limit = output_limit();
+  const std::uint64_t soft_bytes = limit.soft_bytes.load(std::memory_order_relaxed);
+  const std::size_t unsent = listens() ? output_.size_bytes() : output_.copied_bytes();
+  if (soft_bytes == 0 || unsent <= soft_bytes) {
+    over_soft_limit_since_ms_ = kNever;
+    return false;
+  }
+  if (over_soft_limit_since_ms_ == kNever) over_soft_limit_since_ms_ = now_ms;
+  const std::int64_t most_ms = limit.soft_s.load(std::memory_order_relaxed) * 1000;
+  return now_ms - over_soft_limit_since_ms_ > most_ms;
+}
+
+void Session::close_slow_reader() {
+  loop_.engine().services().log.warning(
+      fmt::format("Client {} closed: it left {} bytes of {} unread", client_.address,
+                  output_.size_bytes(), listens() ? "messages" : "replies"));
+  close();
 }
 
 void Session::flush() {
@@ -204,12 +242,7 @@ void Session::flush() {
   }
   output_.rest();
   if (output_.empty() && closing_ && !waits_) return close();
-  if (output_is_over_limit()) {
-    loop_.engine().services().log.warning(
-        fmt::format("Client {} closed: it left {} bytes of replies unread", client_.address,
-                    output_.size_bytes()));
-    return close();
-  }
+  if (output_is_over_limit()) return close_slow_reader();
   settle_interest();
 }
 
@@ -232,6 +265,7 @@ void Session::go_on() {
     if (next == Next::wait) return loop_.has_work(*this);
     waits_ = false;
     if (next == Next::close) close_when_sent();
+    take_mail();
   }
   waits_ = false;
   may_have_more_ = true;  // what came meanwhile is in the buffer
@@ -241,9 +275,11 @@ void Session::go_on() {
 void Session::close() {
   if (is_closed()) return;
   Engine& engine = loop_.engine();
-  engine.services().monitors.remove(client_);
-  engine.services().pause.forget(client_);
+  // First: whoever looks at all clients sees none that is half gone.
   engine.clients().remove(client_);
+  engine.services().monitors.remove(client_);
+  engine.services().pubsub.forget(client_);
+  engine.services().pause.forget(client_);
   loop_.lane().counters.clients.subtract();
   loop_.poller().remove(socket_);
   ::close(socket_);
@@ -266,8 +302,9 @@ void Session::tend(std::int64_t now_ms) {
     if (output_.empty()) output_.trim();
   }
   if (!client_.authenticated && now_ms - client_.created_ms > kHandshakeMs) return close();
+  if (output_stays_over_limit(now_ms)) return close_slow_reader();
   const std::int64_t idle_s = limits().idle_s.load(std::memory_order_relaxed);
-  const bool may_time_out = idle_s > 0 && !waits_ && !client_.monitors;
+  const bool may_time_out = idle_s > 0 && !waits_ && !client_.monitors && !listens();
   if (may_time_out && now_ms - client_.active_ms > idle_s * 1000) close();
 }
 
@@ -285,6 +322,21 @@ void Session::resume() {
 void Session::push(std::string bytes) {
   loop_.post_to(id(),
                 [bytes = std::move(bytes)](Session& session) { session.write_pushed(bytes); });
+}
+
+void Session::fetch_mail() {
+  loop_.post_to(id(), [](Session& session) {
+    session.take_mail();
+    session.flush();
+  });
+}
+
+// The messages that wait, as far as they may be said now.
+void Session::take_mail() {
+  if (is_closed() || closing_ || client_.work) return;
+  const Pubsub::Mail mail = loop_.engine().services().pubsub.fetch(client_);
+  if (mail.is_over_limit) return close_slow_reader();
+  say_mail(writer_, mail);
 }
 
 void Session::wake() {

@@ -12,8 +12,11 @@
 // depth costs bounded memory.
 // Must hold: views in the batch point into input_, which is not touched before the batch is run to
 // its end.
-// Thread: loop. cut_off(), resume() and push() may come from any thread: they only post, and
-// cut_off() ends the connection first.
+// Messages of channels wait in the client's inbox (engine/pubsub.h). The loop is asked for them
+// when the first one comes, and looks before each command of the client: so what was published
+// before is read before what the command answers. Behind half a reply (a long work) they wait for
+// the rest. Thread: loop. cut_off(), resume(), push() and fetch_mail() may come from any thread:
+// they only post, and cut_off() ends the connection first.
 #pragma once
 
 #include <cstddef>
@@ -34,7 +37,8 @@
 
 namespace larder::server {
 struct ConnectionLimits;  // options.h
-}
+struct OutputLimit;       // the same
+}  // namespace larder::server
 
 namespace larder::server::net {
 
@@ -100,11 +104,13 @@ class Session final : public Link {
   void cut_off() override;
   void resume() override;
   void push(std::string bytes) override;
+  void fetch_mail() override;
 
   // What the loop does with them, on its own thread.
   void close_when_sent();
   void wake();
   void write_pushed(std::string_view bytes);
+  void take_mail();
 
  private:
   bool is_held() const { return waits_ || output_.size_bytes() > kPauseOutputBytes; }
@@ -116,7 +122,13 @@ class Session final : public Link {
   void finish_batch();
   void want(Poller::Interest interest);
   void settle_interest();
+  bool listens() const;
+  const OutputLimit& output_limit() const;
   bool output_is_over_limit() const;
+  bool output_stays_over_limit(std::int64_t now_ms);
+  void close_slow_reader();
+
+  static constexpr std::int64_t kNever = -1;
 
   Loop& loop_;
   int socket_;
@@ -131,6 +143,7 @@ class Session final : public Link {
   std::size_t consumed_ = 0;    // bytes of input_ the batch stands on
   std::string problem_;         // a protocol error to say after the batch
   Poller::Interest interest_;
+  std::int64_t over_soft_limit_since_ms_ = kNever;  // of unsent bytes
   bool may_have_more_ = false;
   bool waits_ = false;         // for a pause to end or a work to be done
   bool closing_ = false;       // nothing more is read; closes when everything is sent
