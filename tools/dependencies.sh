@@ -29,7 +29,8 @@ test_packages=(
   python3 python3-pytest python3-redis     # client tests
   python3-hiredis                          # the C parser, as projects have it
   python3-django python3-django-redis python3-djangorestframework
-  ruby-redis
+  python3-flask-caching python3-cachelib
+  ruby-redis ruby-activesupport
   php-cli php-redis
 )
 
