@@ -159,6 +159,7 @@ inline constexpr Text lcs_too_large =
 // --- hashes (INCR family)
 inline constexpr Text hash_not_an_integer = "ERR hash value is not an integer";
 inline constexpr Text hash_not_a_float = "ERR hash value is not a float";
+inline constexpr Text nan_or_infinity = "ERR value is NaN or Infinity";
 
 // --- transactions
 inline constexpr Text too_many_subscriptions =

@@ -8,6 +8,7 @@ std::span<const Family* const> all_families() {
   static constexpr std::array kFamilies{
       &strings,
       &counters,
+      &hashes,
       &keys,
       &expiry,
       &scan,

@@ -10,6 +10,7 @@ namespace larder::server {
 
 extern const Family strings;
 extern const Family counters;
+extern const Family hashes;
 extern const Family keys;
 extern const Family expiry;
 extern const Family scan;

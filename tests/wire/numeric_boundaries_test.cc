@@ -124,6 +124,18 @@ constexpr Row kRows[] = {
     {"INCRBYFLOAT k #"},
     {"INCRBYFLOAT missing #"},
     {"INCRBYFLOAT max #"},
+    // hashes
+    {"HSET h f #"},
+    {"HINCRBY h n #"},
+    {"HINCRBY h f #"},
+    {"HINCRBY missing f #"},
+    {"HINCRBYFLOAT h n #"},
+    {"HINCRBYFLOAT h f #"},
+    {"HINCRBYFLOAT missing f #"},
+    {"HRANDFIELD missing #"},
+    {"HRANDFIELD missing # WITHVALUES"},
+    {"HSCAN h 0 COUNT #"},
+    {"HSCAN missing #"},
     // expiry
     {"EXPIRE k #", deadline},
     {"PEXPIRE k #", deadline},
@@ -195,12 +207,15 @@ const std::vector<std::vector<std::string>> kBefore = {
     {"MSET", "k", "12345", "s", "hello", "max", "9223372036854775807", "min",
      "-9223372036854775808"},
     {"SET", "ttl", "v", "PXAT", "33177117420123"},
+    {"HSET", "h", "n", "5", "f", "text"},
 };
 const std::vector<std::vector<std::string>> kAfter = {
     {"MGET", "k", "s", "max", "min", "ttl", "k2"},
     {"STRLEN", "missing"},
     {"PERSIST", "k"},
     {"PERSIST", "ttl"},
+    {"HGETALL", "h"},
+    {"HGETALL", "missing"},
     {"DBSIZE"},
 };
 
