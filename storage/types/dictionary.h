@@ -114,20 +114,21 @@ class Dictionary {
     const std::uint64_t mask = (is_split ? wide : wide / 2) - 1;
     return reverse(reverse(cursor | ~mask) + 1);
   }
-  // One of them; each is nearly as likely as the others. draw(): 64 random bits. Not empty.
+  // One of them; each is as likely as the others, but for a little less in the tallest of chains.
+  // draw(): 64 random bits. Not empty.
   template <class Draw>
   Node& random(Draw&& draw) const {
-    // Several buckets, and one of all that hang there: a bucket alone would favour the lonely.
-    constexpr std::size_t kLooked = 5;
+    // A bucket is taken as often as it has nodes: only one in two hundred has more than this, where
+    // buckets are fullest.
+    constexpr std::size_t kTall = 6;
     for (;;) {
-      std::size_t found = 0;
-      Node* pick = nullptr;
-      for (std::size_t looked = 0; looked < kLooked; ++looked) {
-        for (Node* node = at(draw() % buckets_); node != nullptr; node = node->next) {
-          if (draw() % ++found == 0) pick = node;
-        }
-      }
-      if (pick != nullptr) return *pick;
+      Node* const head = at(draw() % buckets_);
+      std::size_t length = 0;
+      for (Node* node = head; node != nullptr; node = node->next) ++length;
+      if (length == 0 || draw() % kTall >= length) continue;
+      Node* pick = head;
+      for (std::size_t skipped = draw() % length; skipped > 0; --skipped) pick = pick->next;
+      return *pick;
     }
   }
 
