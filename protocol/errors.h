@@ -39,6 +39,7 @@ inline constexpr Text oom = "OOM command not allowed when used memory > 'maxmemo
 inline constexpr Text loading = "LOADING Redis is loading the dataset in memory";
 inline constexpr Text read_only = "READONLY You can't write against a read only replica.";
 inline constexpr Text numkeys_not_positive = "ERR numkeys should be greater than 0";
+inline constexpr Text negative_limit = "ERR LIMIT can't be negative";
 inline constexpr Text count_not_positive = "ERR count should be greater than 0";
 
 // The number of words does not fit the command, named as its row names it ("get", "client|kill").

@@ -98,7 +98,7 @@ std::size_t spec_count(const Command& row) {
 }
 
 Access access_of(const Command& row, std::size_t n) {
-  const Access said = n == 1 && has_two_specs(row) ? row.second_access : row.access;
+  const Access said = n != 0 && has_two_specs(row) ? row.second_access : row.access;
   if (said != Access::by_flags) return said;
   return row.flags & Flag::writes ? Access::rw | Access::access | Access::update
                                   : Access::ro | Access::access;
@@ -136,7 +136,8 @@ void say_key_spec(Reply& reply, const Command& row, std::size_t n) {
     say_number(reply, "keystep", 1);
     return;
   }
-  const bool only_one = has_two_specs(row);
+  // The first of two specs is one key; the second goes on from there (SINTERSTORE) or is one, too.
+  const bool only_one = has_two_specs(row) && (n == 0 || keys.last >= 0);
   say_number(reply, "lastkey", only_one ? 0 : keys.last < 0 ? keys.last : keys.last - keys.first);
   say_number(reply, "keystep", keys.step);
   say_number(reply, "limit", 0);

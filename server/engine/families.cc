@@ -14,6 +14,8 @@ std::span<const Family* const> all_families() {
       &scan,
       &lists,
       &list_moves,
+      &sets,
+      &set_algebra,
       &connection,
       &client_commands,
       &transactions,

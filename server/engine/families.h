@@ -16,6 +16,8 @@ extern const Family expiry;
 extern const Family scan;
 extern const Family lists;
 extern const Family list_moves;
+extern const Family sets;
+extern const Family set_algebra;
 extern const Family connection;
 extern const Family client_commands;
 extern const Family transactions;

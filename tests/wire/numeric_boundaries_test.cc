@@ -162,6 +162,17 @@ constexpr Row kRows[] = {
     {"SCAN 0 COUNT #", loose},
     {"SCAN 0 MATCH nothing COUNT #", loose},
     {"KEYS #"},
+    // sets
+    {"SADD set #"},
+    {"SREM set #"},
+    {"SMISMEMBER set #"},
+    {"SPOP set #"},
+    {"SPOP missing #"},
+    {"SRANDMEMBER missing #"},  // of one that is there Redis answers as many as it is told
+    {"SINTERCARD # set set"},
+    {"SINTERCARD 2 set set LIMIT #"},
+    {"SSCAN set #"},
+    {"SSCAN set 0 COUNT #"},
     // scripts
     {"EVAL 'return {KEYS[1],ARGV[1]}' # k"},
     {"EVAL 'return {KEYS[1],ARGV[1]}' # k l m"},
@@ -208,10 +219,12 @@ const std::vector<std::vector<std::string>> kBefore = {
      "-9223372036854775808"},
     {"SET", "ttl", "v", "PXAT", "33177117420123"},
     {"HSET", "h", "n", "5", "f", "text"},
+    {"SADD", "set", "12345"},
 };
 const std::vector<std::vector<std::string>> kAfter = {
     {"MGET", "k", "s", "max", "min", "ttl", "k2"},
     {"STRLEN", "missing"},
+    {"SMEMBERS", "set"},
     {"PERSIST", "k"},
     {"PERSIST", "ttl"},
     {"HGETALL", "h"},
