@@ -31,7 +31,7 @@ test_packages=(
   python3-django python3-django-redis python3-djangorestframework
   python3-flask-caching python3-cachelib
   ruby-redis ruby-activesupport
-  php-cli php-redis
+  php-cli php-redis php-nrk-predis php-symfony-cache
 )
 
 # These come from elsewhere on many machines: any working command will do.

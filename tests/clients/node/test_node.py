@@ -1,6 +1,6 @@
-"""ioredis and node-redis, from their suites in ioredis.mjs and node_redis.mjs.
+"""ioredis, node-redis and what is built on them, from the suites in the .mjs files beside.
 
-The two libraries come from npm, at the versions that package-lock.json pins, into node_modules.
+The libraries come from npm, at the versions that package-lock.json pins, into node_modules.
 """
 
 import functools
@@ -35,9 +35,12 @@ def install():
 
 IOREDIS = Script(shutil.which("node") or "node", HERE / "ioredis.mjs", prepare=install)
 NODE_REDIS = Script(shutil.which("node") or "node", HERE / "node_redis.mjs", prepare=install)
+FRAMEWORKS = Script(shutil.which("node") or "node", HERE / "frameworks.mjs", prepare=install)
 
 ioredis_outcome = IOREDIS.fixture()
 node_redis_outcome = NODE_REDIS.fixture()
+frameworks_outcome = FRAMEWORKS.fixture()
 
 test_ioredis = IOREDIS.test("ioredis_outcome")
 test_node_redis = NODE_REDIS.test("node_redis_outcome")
+test_frameworks = FRAMEWORKS.test("frameworks_outcome")
