@@ -202,8 +202,8 @@ def generic(c):
 def ill_formed(c, families):
     """A command of one of them, with a word too few, too many, or of another kind."""
     words = FAMILIES[c.choice(families)](c)
-    if words[0] in (b"MULTI", b"EXEC", b"DISCARD") or words[0].endswith(b"SCAN"):
-        return words  # what a cursor means, and how far COUNT goes, is each server's own
+    if words[0] in (b"MULTI", b"EXEC", b"DISCARD", b"SPOP") or words[0].endswith((b"SCAN", b"RANDFIELD", b"RANDMEMBER")):
+        return words  # what a cursor means, how far COUNT goes, and what is drawn, is each server's own
     act = c.randint(0, 2)
     if act == 0 and len(words) > 1:
         del words[c.randint(1, len(words) - 1)]
