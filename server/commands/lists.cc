@@ -7,7 +7,9 @@
 #include "server/commands/lists.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "protocol/errors.h"
@@ -106,6 +108,171 @@ void lrange(Call& call) {
   });
 }
 
+// An index as users say it, perhaps from the end.
+std::optional<std::size_t> place_of(std::size_t size, std::int64_t index) {
+  const auto most = static_cast<std::int64_t>(size);
+  if (index < 0) index += most;
+  if (index < 0 || index >= most) return std::nullopt;
+  return static_cast<std::size_t>(index);
+}
+
+// LINDEX key index -> the element or null. The index is judged only where there is a list.
+void lindex(Call& call) {
+  Args args = call.args_from(2);
+  const std::int64_t index = args.integer();
+  call.keys.read(call.key(), [&](const Value* value) {
+    if (value == nullptr) return call.reply.null();
+    if (holds_other_type(value)) return call.reply.error(errors::wrong_type);
+    if (!args.finish()) return call.reply.error(args.problem());
+    const ListView list(*value);
+    const auto place = place_of(list.size(), index);
+    if (!place) return call.reply.null();
+    answer_bytes(call.reply, list.at(*place));
+  });
+}
+
+void lset(Call& call) {
+  if (refuses(call, call.words.subspan(3))) return;
+  Args args = call.args_from(2);
+  const std::int64_t index = args.integer();
+  call.keys.update(call.key(), [&](Slot& slot) {
+    const ListState state = list_state(slot);
+    if (state == ListState::absent) return call.reply.error(errors::no_such_key);
+    if (state == ListState::other) return call.reply.error(errors::wrong_type);
+    if (args.failed()) return call.reply.error(args.problem());
+    ListEdit list(slot);
+    const auto place = place_of(list.size(), index);
+    if (!place) return call.reply.error(errors::index_out_of_range);
+    list.set(*place, call.word(3));
+    call.reply.ok();
+    call.event(EventClass::list, "lset", call.key_bytes());
+  });
+}
+
+// LINSERT key BEFORE|AFTER pivot element -> how many there are then, -1 without the pivot, 0
+// without the list.
+void linsert(Call& call) {
+  const bool is_before = protocol::same_word(call.word(2), "BEFORE");
+  if (!is_before && !protocol::same_word(call.word(2), "AFTER")) {
+    return call.reply.error(errors::syntax);
+  }
+  if (refuses(call, call.words.subspan(4))) return;
+  call.keys.update(call.key(), [&](Slot& slot) {
+    const ListState state = list_state(slot);
+    if (state == ListState::absent) return call.reply.integer(0);
+    if (state == ListState::other) return call.reply.error(errors::wrong_type);
+    ListEdit list(slot);
+    const Side side = is_before ? Side::left : Side::right;
+    if (!list.insert(side, call.word(3), call.word(4))) return call.reply.integer(-1);
+    call.reply.integer(static_cast<std::int64_t>(list.size()));
+    call.event(EventClass::list, "linsert", call.key_bytes());
+  });
+}
+
+// The event of something that may have taken the last element, and so the key.
+void tell_shrunk(const Call& call, const Slot& slot, std::string_view name) {
+  call.event(EventClass::list, name, call.key_bytes());
+  if (!slot.is_present()) call.event(EventClass::generic, "del", call.key_bytes());
+}
+
+// LREM key count element -> how many were removed: from the front, with a negative count from the
+// end, with 0 all.
+void lrem(Call& call) {
+  Args args = call.args_from(2);
+  const std::int64_t count = args.integer();
+  if (args.failed()) return call.reply.error(args.problem());
+  const auto magnitude = static_cast<std::uint64_t>(count);
+  const std::size_t most = count == 0 ? SIZE_MAX : count < 0 ? 0 - magnitude : magnitude;
+  call.keys.update(call.key(), [&](Slot& slot) {
+    const ListState state = list_state(slot);
+    if (state == ListState::absent) return call.reply.integer(0);
+    if (state == ListState::other) return call.reply.error(errors::wrong_type);
+    const Side side = count < 0 ? Side::right : Side::left;
+    const std::size_t removed = ListEdit(slot).remove(call.word(3), most, side);
+    call.reply.integer(static_cast<std::int64_t>(removed));
+    if (removed > 0) tell_shrunk(call, slot, "lrem");
+  });
+}
+
+void ltrim(Call& call) {
+  Args args = call.args_from(2);
+  const std::int64_t start = args.integer();
+  const std::int64_t stop = args.integer();
+  if (!args.finish()) return call.reply.error(args.problem());
+  call.keys.update(call.key(), [&](Slot& slot) {
+    const ListState state = list_state(slot);
+    if (state == ListState::absent) return call.reply.ok();
+    if (state == ListState::other) return call.reply.error(errors::wrong_type);
+    ListEdit list(slot);
+    const Part part = part_of(list.size(), start, stop);
+    list.keep(part.from, part.count);
+    call.reply.ok();
+    tell_shrunk(call, slot, "ltrim");
+  });
+}
+
+struct Search {
+  std::int64_t rank = 1;              // the first match that counts; negative: from the end
+  std::optional<std::int64_t> count;  // given: an array of so many places, 0 for all
+  std::int64_t max_length = 0;        // elements to look at, 0 for all
+};
+
+Search read_search(Args& args) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  Search search;
+  while (args.more()) {
+    if (args.left() < 2) {
+      args.fail(errors::syntax);
+    } else if (args.eat("RANK")) {
+      search.rank = args.integer();
+      if (search.rank < -kMost) args.fail(errors::out_of_range_between(-kMost, kMost));
+      if (search.rank == 0) args.fail(errors::lpos_rank_zero);
+    } else if (args.eat("COUNT")) {
+      search.count = args.integer_between(0, kMost, errors::lpos_count_negative);
+    } else if (args.eat("MAXLEN")) {
+      search.max_length = args.integer_between(0, kMost, errors::lpos_max_length_negative);
+    } else {
+      args.fail(errors::syntax);
+    }
+  }
+  return search;
+}
+
+// Where the text is, as the search wants it.
+std::vector<std::int64_t> places_of(const ListView& list, std::string_view text,
+                                    const Search& search) {
+  const Side from = search.rank > 0 ? Side::left : Side::right;
+  const std::size_t most = search.max_length == 0 ? SIZE_MAX
+                                                  : static_cast<std::size_t>(search.max_length);
+  const auto wanted = static_cast<std::size_t>(search.count.value_or(1));
+  const storage::ElementText matcher(text);
+  std::int64_t to_pass = std::abs(search.rank) - 1;
+  std::vector<std::int64_t> places;
+  auto place = static_cast<std::int64_t>(from == Side::left ? 0 : list.size() - 1);
+  list.walk(from, 0, most, [&](const Bytes& element) {
+    if (matcher.is(element) && to_pass-- <= 0) places.push_back(place);
+    place += from == Side::left ? 1 : -1;
+    return wanted == 0 || places.size() < wanted;
+  });
+  return places;
+}
+
+// LPOS key element [RANK rank] [COUNT count] [MAXLEN length] -> a place or null, or with a count
+// an array of places.
+void lpos(Call& call) {
+  Args args = call.args_from(3);
+  const Search search = read_search(args);
+  if (!args.finish()) return call.reply.error(args.problem());
+  call.keys.read(call.key(), [&](const Value* value) {
+    if (holds_other_type(value)) return call.reply.error(errors::wrong_type);
+    std::vector<std::int64_t> places;
+    if (value != nullptr) places = places_of(ListView(*value), call.word(2), search);
+    if (!search.count) return places.empty() ? call.reply.null() : call.reply.integer(places[0]);
+    call.reply.array(places.size());
+    for (const std::int64_t place : places) call.reply.integer(place);
+  });
+}
+
 using enum Flag;
 
 constexpr Command table[] = {
@@ -170,6 +337,66 @@ constexpr Command table[] = {
      .complexity =
          "O(S+N) where S is the distance from the nearer end, in chunks, and N the number "
          "of elements",
+     .access = Access::ro | Access::access},
+    {.name = "LINDEX",
+     .arity = exactly(3),
+     .keys = first_key(),
+     .flags = reads,
+     .run = lindex,
+     .summary = "One element of a list by its place",
+     .since = "1.0.0",
+     .syntax = "key index",
+     .complexity = "O(N) where N is the distance from the nearer end, in chunks",
+     .access = Access::ro | Access::access},
+    {.name = "LSET",
+     .arity = exactly(4),
+     .keys = first_key(),
+     .flags = writes | may_grow,
+     .run = lset,
+     .summary = "Put another element in the place of one",
+     .since = "1.0.0",
+     .syntax = "key index element",
+     .complexity = "O(N) where N is the distance from the nearer end, in chunks",
+     .access = Access::rw | Access::update},
+    {.name = "LINSERT",
+     .arity = exactly(5),
+     .keys = first_key(),
+     .flags = writes | may_grow,
+     .run = linsert,
+     .summary = "Put an element before or behind another one",
+     .since = "2.2.0",
+     .syntax = "key <BEFORE|AFTER> pivot element",
+     .complexity = "O(N) where N is the number of elements up to the pivot",
+     .access = Access::rw | Access::insert},
+    {.name = "LREM",
+     .arity = exactly(4),
+     .keys = first_key(),
+     .flags = writes,
+     .run = lrem,
+     .summary = "Remove elements by what they are",
+     .since = "1.0.0",
+     .syntax = "key count element",
+     .complexity = "O(N) where N is the length of the list",
+     .access = Access::rw | Access::remove},
+    {.name = "LTRIM",
+     .arity = exactly(4),
+     .keys = first_key(),
+     .flags = writes,
+     .run = ltrim,
+     .summary = "Remove all elements but a part",
+     .since = "1.0.0",
+     .syntax = "key start stop",
+     .complexity = "O(N) where N is the number of elements removed, in chunks",
+     .access = Access::rw | Access::remove},
+    {.name = "LPOS",
+     .arity = at_least(3),
+     .keys = first_key(),
+     .flags = reads,
+     .run = lpos,
+     .summary = "Where elements are by what they are",
+     .since = "6.0.6",
+     .syntax = "key element [RANK rank] [COUNT num-matches] [MAXLEN len]",
+     .complexity = "O(N) where N is the number of elements looked at",
      .access = Access::ro | Access::access},
 };
 
