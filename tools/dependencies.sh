@@ -32,6 +32,7 @@ test_packages=(
   python3-flask-caching python3-cachelib
   ruby-redis ruby-activesupport
   php-cli php-redis php-nrk-predis php-symfony-cache
+  golang-go golang-github-gomodule-redigo-dev
 )
 
 # These come from elsewhere on many machines: any working command will do.

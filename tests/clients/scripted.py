@@ -26,7 +26,7 @@ from servers import Server
 
 PASSWORD = "lapsang souchong"
 RUN_WITHIN_SECONDS = 240
-SENTENCE = re.compile(r"""\bcheck\(\s*'([^']+)'""")
+SENTENCE = re.compile(r"""\bcheck\(\s*(?:'([^']+)'|"([^"]+)")""")
 
 
 class Script:
@@ -34,7 +34,7 @@ class Script:
         self.command = [str(word) for word in command]
         self.prepare = prepare
         with open(self.command[-1]) as source:
-            self.sentences = SENTENCE.findall(source.read())
+            self.sentences = [one or other for one, other in SENTENCE.findall(source.read())]
 
     def fixture(self):
         """A fixture: the script's outcome on one kind of server, by sentence."""
