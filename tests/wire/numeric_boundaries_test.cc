@@ -163,7 +163,6 @@ constexpr Row kRows[] = {
     {"SCAN 0 MATCH nothing COUNT #", loose},
     {"KEYS #"},
     // sets
-    {"SADD set #"},
     {"SREM set #"},
     {"SMISMEMBER set #"},
     {"SPOP set #"},
