@@ -157,12 +157,13 @@ inline constexpr Text lcs_len_and_idx =
 inline constexpr Text lcs_too_large =
     "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len";
 
-// --- lists
+// --- lists, and SORT
 inline constexpr Text lpos_rank_zero =
     "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use "
     "negative to start from the end of the list";
 inline constexpr Text lpos_count_negative = "ERR COUNT can't be negative";
 inline constexpr Text lpos_max_length_negative = "ERR MAXLEN can't be negative";
+inline constexpr Text sort_not_a_number = "ERR One or more scores can't be converted into double";
 
 // --- hashes (INCR family)
 inline constexpr Text hash_not_an_integer = "ERR hash value is not an integer";

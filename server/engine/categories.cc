@@ -21,6 +21,16 @@ struct Chapter {
 constexpr Chapter kChapters[] = {
     {"generic", "keyspace"}, {"transactions", "transaction"}, {"sorted-set", "sortedset"}};
 
+// Whether a line of names has that one: SORT is in the categories of all it sorts.
+bool names(std::string_view line, std::string_view category) {
+  for (std::size_t at = line.find(category); at != std::string_view::npos;
+       at = line.find(category, at + 1)) {
+    const std::size_t end = at + category.size();
+    if ((at == 0 || line[at - 1] == ' ') && (end == line.size() || line[end] == ' ')) return true;
+  }
+  return false;
+}
+
 std::string_view category_of(const Family& family) {
   if (!family.category.empty()) return family.category;
   for (const Chapter& chapter : kChapters) {
@@ -48,7 +58,7 @@ std::vector<std::string_view> categories_of(const Command& row, const Family& fa
   const std::string_view own = row.run == nullptr ? std::string_view{} : category_of(family);
   std::vector<std::string_view> found;
   for (const std::string_view category : kCategories) {
-    if (category == own || follows_flags(category, row.flags, own == "scripting")) {
+    if (names(own, category) || follows_flags(category, row.flags, own == "scripting")) {
       found.push_back(category);
     }
   }

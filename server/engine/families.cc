@@ -16,6 +16,7 @@ std::span<const Family* const> all_families() {
       &list_moves,
       &sets,
       &set_algebra,
+      &sorting,
       &connection,
       &client_commands,
       &transactions,

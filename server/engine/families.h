@@ -18,6 +18,7 @@ extern const Family lists;
 extern const Family list_moves;
 extern const Family sets;
 extern const Family set_algebra;
+extern const Family sorting;
 extern const Family connection;
 extern const Family client_commands;
 extern const Family transactions;

@@ -178,6 +178,10 @@ void ListEdit::keep(std::size_t from, std::size_t count) {
   const std::size_t behind = size() - from - count;
   if (behind > 0) drop(Side::right, behind);
   if (from > 0) drop(Side::left, from);
+  if (behind + from > 0) return;
+  // Nothing went, but who watches the key is to hear of it.
+  if (is_packed()) return slot_.splice_packed(packed().size(), 0, {}, count);
+  edit([](Quicklist&) {});
 }
 
 void ListEdit::set(std::size_t index, std::string_view text) {
