@@ -26,6 +26,7 @@ void add_to(Call& call, std::int64_t by) {
   call.keys.update(call.key(), [&](Slot& slot) {
     const auto sum = slot.increment(by);
     if (!sum) return call.reply.error(error_text(sum.problem()));
+    call.event(EventClass::string, "incrby", slot.key().bytes);
     call.reply.integer(*sum);
   });
 }
@@ -75,6 +76,7 @@ void incrbyfloat(Call& call) {
     if (!std::isfinite(sum)) return call.reply.error(errors::increment_nan);
     const std::string text = protocol::long_double_text(sum);
     slot.set_bytes(text, slot.deadline());
+    call.event(EventClass::string, "incrbyfloat", slot.key().bytes);
     call.reply.bulk(text);
   });
 }

@@ -83,6 +83,7 @@ void expire_at(Call& call, TimeUnit unit, TimeBase base) {
     if (!slot.is_present() || !permits(condition, slot.deadline(), wanted))
       return call.reply.integer(0);
     slot.set_deadline(wanted);
+    call.event(EventClass::generic, slot.is_present() ? "expire" : "del", slot.key().bytes);
     call.reply.integer(1);
   });
 }
@@ -138,6 +139,7 @@ void persist(Call& call) {
   call.keys.update(call.key(), [&](Slot& slot) {
     if (slot.deadline().is_never()) return call.reply.integer(0);
     slot.set_deadline(Deadline::never());
+    call.event(EventClass::generic, "persist", slot.key().bytes);
     call.reply.integer(1);
   });
 }

@@ -49,8 +49,12 @@ bool is_there(const Value* value) {
 }
 
 void del(Call& call) {
-  answer_count(call, [](Keyspace& held, const Key& name) {
-    return held.update(name, [](Slot& slot) { return slot.erase(); });
+  answer_count(call, [&call](Keyspace& held, const Key& name) {
+    return held.update(name, [&](Slot& slot) {
+      const bool was_there = slot.erase();
+      if (was_there) call.event(EventClass::generic, "del", name.bytes);
+      return was_there;
+    });
   });
 }
 
@@ -68,6 +72,12 @@ void type(Call& call) {
   });
 }
 
+// The target has another value now, and counts as made: the store tells so only where there was
+// none.
+void tell_replaced(const Call& call, std::uint32_t db, const Key& target) {
+  call.services.events.tell(EventClass::created, "new", db, target.bytes);
+}
+
 enum class Renaming { done, no_source, target_taken };
 
 Renaming rename_key(Call& call, bool may_replace) {
@@ -82,7 +92,11 @@ Renaming rename_key(Call& call, bool may_replace) {
   return call.keys.update_two(db, from, db, to, [&](Slot& source, Slot& target) {
     if (!source.is_present()) return Renaming::no_source;
     if (!may_replace && target.is_present()) return Renaming::target_taken;
+    const bool replaces = target.is_present();
     target.move_from(source);
+    if (replaces) tell_replaced(call, db, to);
+    call.event(EventClass::generic, "rename_from", from.bytes);
+    call.event(EventClass::generic, "rename_to", to.bytes);
     return Renaming::done;
   });
 }
@@ -129,7 +143,12 @@ void copy(Call& call) {
   call.keys.update_two(db, from, options.db, to, [&](Slot& source, Slot& target) {
     source.count_lookup();
     const bool copies = source.is_present() && (options.may_replace || !target.is_present());
-    if (copies) target.copy_from(source);
+    if (copies) {
+      const bool replaces = target.is_present();
+      target.copy_from(source);
+      if (replaces) tell_replaced(call, options.db, to);
+      call.services.events.tell(EventClass::generic, "copy_to", options.db, to.bytes);
+    }
     call.reply.integer(copies ? 1 : 0);
   });
 }
@@ -144,7 +163,11 @@ void move(Call& call) {
   const Key name = call.key();
   call.keys.update_two(here, name, there, name, [&](Slot& source, Slot& target) {
     const bool moves = source.is_present() && !target.is_present();
-    if (moves) target.move_from(source);
+    if (moves) {
+      target.move_from(source);
+      call.event(EventClass::generic, "move_from", name.bytes);
+      call.services.events.tell(EventClass::generic, "move_to", there, name.bytes);
+    }
     call.reply.integer(moves ? 1 : 0);
   });
 }

@@ -71,6 +71,14 @@ SetOptions read_set_options(Args& args) {
   return options;
 }
 
+// A string was stored, and with `has_time` its time to live; one that is over already is the end.
+void tell_set(const Call& call, Slot& slot, bool has_time) {
+  const std::string_view name = slot.key().bytes;
+  call.event(EventClass::string, "set", name);
+  if (has_time) call.event(EventClass::generic, "expire", name);
+  if (!slot.is_present()) call.event(EventClass::expired, "expired", name);
+}
+
 void set_with(Call& call, const SetOptions& options, Deadline deadline) {
   NewBytes bytes(call.word(2));
   call.keys.update(call.key(), [&](Slot& slot) {
@@ -80,7 +88,10 @@ void set_with(Call& call, const SetOptions& options, Deadline deadline) {
       if (holds_other_type(slot)) return call.reply.error(errors::wrong_type);
       answer_string(call.reply, slot.value());
     }
-    if (is_allowed) slot.set_bytes(bytes, options.keeps_deadline ? slot.deadline() : deadline);
+    if (is_allowed) {
+      slot.set_bytes(bytes, options.keeps_deadline ? slot.deadline() : deadline);
+      tell_set(call, slot, options.time.is_given());
+    }
     if (options.answers_old) return;
     is_allowed ? call.reply.ok() : call.reply.null();
   });
@@ -102,6 +113,7 @@ void setnx(Call& call) {
   call.keys.update(call.key(), [&](Slot& slot) {
     if (slot.is_present()) return call.reply.integer(0);
     slot.set_bytes(bytes, Deadline::never());
+    tell_set(call, slot, false);
     call.reply.integer(1);
   });
 }
@@ -111,7 +123,10 @@ void set_for(Call& call, TimeUnit unit) {
   const Deadline deadline = read_deadline(args, call, args.take(), unit, TimeBase::now);
   if (args.failed()) return call.reply.error(args.problem());
   NewBytes bytes(call.word(3));
-  call.keys.update(call.key(), [&](Slot& slot) { slot.set_bytes(bytes, deadline); });
+  call.keys.update(call.key(), [&](Slot& slot) {
+    slot.set_bytes(bytes, deadline);
+    tell_set(call, slot, true);
+  });
   call.reply.ok();
 }
 
@@ -135,7 +150,8 @@ void getdel(Call& call) {
   call.keys.update(call.key(), [&](Slot& slot) {
     slot.count_lookup();
     answer_string(call.reply, slot.value());
-    if (!holds_other_type(slot)) slot.erase();
+    if (holds_other_type(slot) || !slot.erase()) return;
+    call.event(EventClass::generic, "del", slot.key().bytes);
   });
 }
 
@@ -172,7 +188,12 @@ void getex(Call& call) {
     if (args.failed()) return call.reply.error(args.problem());
     answer_bytes(call.reply, value->bytes());
     const bool drops_deadline = options.persists && !slot.deadline().is_never();
-    if (options.time.is_given() || drops_deadline) slot.set_deadline(deadline);
+    if (!options.time.is_given() && !drops_deadline) return;
+    slot.set_deadline(deadline);
+    const std::string_view what = !slot.is_present() ? "del"
+                                  : drops_deadline   ? "persist"
+                                                     : "expire";
+    call.event(EventClass::generic, what, slot.key().bytes);
   });
 }
 
@@ -198,11 +219,15 @@ std::vector<NewBytes> pair_values(const Call& call) {
   return values;
 }
 
-void set_pairs(Keyspace& held, const std::vector<Key>& names, std::vector<NewBytes>& values) {
+void set_pairs(const Call& call, Keyspace& held, const std::vector<Key>& names,
+               std::vector<NewBytes>& values) {
   KeysAhead ahead(held, names);
   for (std::size_t i = 0; i < names.size(); ++i) {
     ahead.reach(i);
-    held.update(names[i], [&](Slot& slot) { slot.set_bytes(values[i], Deadline::never()); });
+    held.update(names[i], [&](Slot& slot) {
+      slot.set_bytes(values[i], Deadline::never());
+      tell_set(call, slot, false);
+    });
   }
 }
 
@@ -218,7 +243,7 @@ void mset(Call& call) {
   const std::vector<Key> names = keys_of(call, 2);
   std::vector<NewBytes> values = pair_values(call);
   Keyspace::Several several(call.keys, names);
-  set_pairs(*several, names, values);
+  set_pairs(call, *several, names, values);
   call.reply.ok();
 }
 
@@ -231,7 +256,7 @@ void msetnx(Call& call) {
   const bool is_taken = std::any_of(names.begin(), names.end(), [&](const Key& name) {
     return several->update(name, [](Slot& slot) { return slot.is_present(); });
   });
-  if (!is_taken) set_pairs(*several, names, values);
+  if (!is_taken) set_pairs(call, *several, names, values);
   call.reply.integer(is_taken ? 0 : 1);
 }
 
@@ -242,7 +267,9 @@ void answer_length(Call& call, const storage::Result<std::size_t>& length) {
 
 void append(Call& call) {
   call.keys.update(call.key(), [&](Slot& slot) {
-    answer_length(call, slot.append(call.word(2), most_bytes(call)));
+    const auto length = slot.append(call.word(2), most_bytes(call));
+    if (length) call.event(EventClass::string, "append", slot.key().bytes);
+    answer_length(call, length);
   });
 }
 
@@ -263,7 +290,9 @@ void setrange(Call& call) {
   const std::string_view bytes = args.take();
   if (!args.finish()) return call.reply.error(args.problem());
   call.keys.update(call.key(), [&](Slot& slot) {
-    answer_length(call, slot.set_range(static_cast<std::size_t>(offset), bytes, most_bytes(call)));
+    const auto length = slot.set_range(static_cast<std::size_t>(offset), bytes, most_bytes(call));
+    if (length && !bytes.empty()) call.event(EventClass::string, "setrange", slot.key().bytes);
+    answer_length(call, length);
   });
 }
 
