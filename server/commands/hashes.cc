@@ -256,15 +256,18 @@ class Drawn {
 // Draws many fields, some of them again and again. What is gone meanwhile has no more of them.
 class DrawWork final : public Work {
  public:
-  DrawWork(std::string_view key, std::uint64_t count, Drawn shape)
-      : key_(key), shape_(shape), left_(count) {}
+  // More bytes than those are refused; 0: any number is welcome.
+  DrawWork(std::string_view key, std::uint64_t count, Drawn shape, std::size_t most_bytes)
+      : key_(key),
+        shape_(shape),
+        left_(count),
+        most_bytes_(most_bytes != 0 ? most_bytes : std::numeric_limits<std::size_t>::max()) {}
 
   bool step(Call& call) override {
     if (is_drawn_) return say(call.reply);
     const std::uint64_t now = std::min(left_, kDrawnPerStep);
     left_ = draw(call, now) ? left_ - now : 0;
-    const std::size_t most_bytes = call.services.options.settings.output_buffer_hard_limit;
-    if (most_bytes != 0 && harvest_.bytes() > most_bytes) {
+    if (is_too_much()) {
       call.reply.error(errors::out_of_range);
       return true;
     }
@@ -276,11 +279,13 @@ class DrawWork final : public Work {
   }
 
  private:
+  bool is_too_much() const { return harvest_.bytes() > most_bytes_; }
   bool draw(Call& call, std::size_t count) {
     return call.keys.peek(call.keys.key(key_), [&](const Value* value) {
       if (value == nullptr || value->type() != Type::hash) return false;
       HashView(*value).random_repeated(count, call.lane.chance,
                                        [&](const Bytes& field, const Bytes& content) {
+                                         if (is_too_much()) return;
                                          Bytes::Digits digits;
                                          harvest_.add(field.text(digits));
                                          if (shape_.with_values())
@@ -301,6 +306,7 @@ class DrawWork final : public Work {
   Drawn shape_;
   Harvest harvest_;
   std::uint64_t left_;
+  std::size_t most_bytes_;
   std::size_t unsaid_ = 0;
   bool is_drawn_ = false;
 };
@@ -317,7 +323,9 @@ void draw_repeated(Call& call, std::uint64_t count, const Drawn& shape) {
       shape.say(call.reply, field, value);
     });
   });
-  if (is_work) start(call, std::make_unique<DrawWork>(call.key_bytes(), count, shape));
+  if (!is_work) return;
+  const std::size_t most_bytes = call.services.options.settings.output_buffer_hard_limit;
+  start(call, std::make_unique<DrawWork>(call.key_bytes(), count, shape, most_bytes));
 }
 
 void draw_distinct(Call& call, std::uint64_t count, const Drawn& shape) {
