@@ -28,7 +28,10 @@ Larder::Larder(const server::Settings& settings) : log_(server::LogLevel::nothin
 }
 
 Larder::~Larder() {
-  for (auto& [number, seat] : seats_) engine_->clients().remove(seat->client);
+  for (auto& [number, seat] : seats_) {
+    engine_->clients().remove(seat->client);
+    engine_->services().pubsub.forget(seat->client);
+  }
 }
 
 server::Settings Larder::settings_for_tests() {
