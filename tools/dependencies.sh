@@ -29,8 +29,8 @@ test_packages=(
   python3 python3-pytest python3-redis     # client tests
   python3-hiredis                          # the C parser, as projects have it
   python3-django python3-django-redis python3-djangorestframework
-  python3-flask-caching python3-cachelib
-  ruby-redis ruby-activesupport
+  python3-flask-caching python3-cachelib python3-celery
+  ruby-redis ruby-activesupport ruby-sidekiq
   php-cli php-redis php-nrk-predis php-symfony-cache
   golang-go golang-github-gomodule-redigo-dev
 )
