@@ -15,6 +15,11 @@ constexpr std::size_t kSubscriptionBytes = 192;
 // What a message in an inbox takes beside its words.
 constexpr std::size_t kWaitingBytes = sizeof(SharedMessage) + sizeof(Message) + 16;
 
+// A pattern hears no channel without a name, not even `*` does: so it is in Redis.
+bool hears(std::string_view pattern, std::string_view channel) {
+  return channel.empty() ? pattern.empty() : storage::glob_matches(pattern, channel);
+}
+
 SharedMessage written(std::string_view kind, std::string_view pattern, std::string_view channel,
                       std::string_view payload) {
   std::string bytes;
@@ -147,7 +152,7 @@ std::size_t Pubsub::publish(std::string_view channel, std::string_view message) 
     receivers += found->second.listeners.size();
   }
   for (const auto& [pattern, topic] : topics(TopicKind::pattern)) {
-    if (!storage::glob_matches(pattern, channel)) continue;
+    if (!hears(pattern, channel)) continue;
     deliver_to_all(topic, written("pmessage", pattern, channel, message));
     receivers += topic.listeners.size();
   }

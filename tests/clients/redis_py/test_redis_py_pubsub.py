@@ -6,6 +6,7 @@ import threading
 import pytest
 import redis
 
+from servers import wait_until
 from together import together
 
 # Bounds on waiting for what must come, not times to wait.
@@ -16,6 +17,8 @@ EACH = 200
 
 @pytest.fixture
 def listener(client):
+    # Who has listened in the test before is gone.
+    wait_until(lambda: not client.client_list(_type="pubsub"))
     with client.pubsub() as listening:
         yield listening
 
@@ -80,6 +83,7 @@ def test_handlers_on_a_thread_of_their_own_hear_every_publisher_in_order(server,
         if sum(len(numbers) for numbers in heard.values()) == PUBLISHERS * EACH:
             done.set()
 
+    wait_until(lambda: not client.client_list(_type="pubsub"))
     listening = client.pubsub(ignore_subscribe_messages=True)
     listening.psubscribe(**{"orders.*": hear})
     while not client.pubsub_numpat():
@@ -140,4 +144,5 @@ def test_a_listener_that_is_killed_finds_out_and_is_gone(client, listener):
     assert client.client_kill_filter(_type="pubsub") == 1
     with pytest.raises(redis.ConnectionError):
         next_of(listener)
-    assert client.publish("news", "lost") == 0
+    # Its own loop takes it out when it comes by, a moment after its end is seen.
+    wait_until(lambda: client.publish("news", "lost") == 0, what="the killed one's leaving")
