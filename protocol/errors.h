@@ -118,6 +118,9 @@ std::string client_info_value(std::string_view option);
 inline constexpr Text timeout_not_an_integer = "ERR timeout is not an integer or out of range";
 inline constexpr Text timeout_not_a_float = "ERR timeout is not a float or out of range";
 inline constexpr Text timeout_negative = "ERR timeout is negative";
+inline constexpr Text timeout_out_of_range = "ERR timeout is out of range";
+inline constexpr Text waitaof_without_aof =
+    "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
 
 // --- databases and keys
 inline constexpr Text bad_db_index = "ERR DB index is out of range";

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/engine/blocking.h"
 #include "server/engine/dispatch.h"
 #include "server/engine/lane.h"
 #include "server/engine/pause.h"
@@ -52,6 +53,7 @@ class Slice {
 
 bool Upkeep::tick(Lane& lane) {
   if (lane.index == 0) look_at_wall(lane);
+  wake_overdue(lane);
   const std::int64_t now_ms = lane.now_ms;
   const std::uint64_t ticks = ticks_now();
   const std::uint64_t since_us = microseconds_of(ticks - std::exchange(lane.tended_ticks, ticks));
@@ -72,6 +74,12 @@ bool Upkeep::tick(Lane& lane) {
   }
   lane.is_behind = expires || follows || buries || evicts;
   return lane.is_behind;
+}
+
+std::int64_t Upkeep::next_tick_us(const Lane& lane) const {
+  if (lane.is_behind) return kBusyPauseUs;
+  const std::int64_t left_us = (next_alarm_ms(lane) - services_.timeline.now_ms()) * 1000;
+  return std::clamp<std::int64_t>(left_us, kBusyPauseUs, kTickMs * 1000);
 }
 
 // Somebody has set the wall clock: deadlines that follow it must move, and nobody may make one by

@@ -36,6 +36,8 @@ class Upkeep {
 
   // True when there is more to do than one tick may.
   bool tick(Lane& lane);
+  // How long after this one the next is due: sooner when one of the lane's sleepers has an alarm.
+  std::int64_t next_tick_us(const Lane& lane) const;
   // Where the machine's file system begins: another place for tests (machine.h).
   void look_at_machine(std::string root) { machine_root_ = std::move(root); }
   // Everything that is due now, whatever it costs: for tests that turn the clock.

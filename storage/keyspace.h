@@ -32,6 +32,9 @@ class Keyspace {
   std::int64_t now_ms() const { return now_ms_; }
   // CLIENT NO-TOUCH: reads leave recency and frequency as they are.
   void no_touch(bool on) { touches_ = !on; }
+  // Changes of keys that somebody waits for are told here; the owner must see to them
+  // (waiting.h).
+  void tell(ReadyKeys& ready) { ready_ = &ready; }
   Store& store() { return store_; }
 
   // visit(const Value*): null when absent. Counts a hit or a miss; touches.
@@ -54,6 +57,7 @@ class Keyspace {
                            Visitor&& visit) NO_THREAD_SAFETY_ANALYSIS {
     Cell& cell = store_.cell_of(key);
     const LockUnlessHeld lock(store_, cell, held_ != nullptr && held_->has(store_.shard_of(key)));
+    const TellAtEnd tell(cell.shard, ready_);
     Slot slot(cell.shard, db, key, now_ms_, cell.shard.find(db, key, now_ms_));
     return visit(slot);
   }
@@ -63,10 +67,12 @@ class Keyspace {
                             Visitor&& visit) {
     const Key both[] = {a, b};
     const Hold hold(store_, both, held_);
-    Slot first(store_.cell_of(a).shard, db_a, a, now_ms_,
-               store_.cell_of(a).shard.find(db_a, a, now_ms_));
-    Slot second(store_.cell_of(b).shard, db_b, b, now_ms_,
-                store_.cell_of(b).shard.find(db_b, b, now_ms_));
+    Shard& shard_a = store_.cell_of(a).shard;
+    Shard& shard_b = store_.cell_of(b).shard;
+    const TellAtEnd tell_a(shard_a, ready_);
+    const TellAtEnd tell_b(shard_b, ready_);
+    Slot first(shard_a, db_a, a, now_ms_, shard_a.find(db_a, a, now_ms_));
+    Slot second(shard_b, db_b, b, now_ms_, shard_b.find(db_b, b, now_ms_));
     return visit(first, second);
   }
 
@@ -97,6 +103,7 @@ class Keyspace {
   Store& store_;
   std::int64_t now_ms_;
   const HeldShards* held_;
+  ReadyKeys* ready_ = nullptr;
   std::uint32_t db_;
   bool touches_ = true;
 };
@@ -109,6 +116,7 @@ class Keyspace::Several {
       : hold_(outer.store_, keys, outer.held_), inner_(outer) {
     inner_.held_ = &hold_.held();
   }
+  const HeldShards& shards() const { return hold_.held(); }
   Keyspace* operator->() { return &inner_; }
   Keyspace& operator*() { return inner_; }
 

@@ -508,6 +508,8 @@ void Shard::swap_databases(std::uint32_t a, std::uint32_t b) {
   }
   place(a).store(was_b, std::memory_order_release);
   place(b).store(was_a, std::memory_order_release);
+  waits.database_changed(a);
+  waits.database_changed(b);
 }
 
 }  // namespace larder::storage

@@ -1,5 +1,6 @@
 // A shard: one slice of the keyspace, with everything that belongs to it: for each database a table
-// and a timer wheel, the eviction of its keys, its counters, and who watches its keys.
+// and a timer wheel, the eviction of its keys, its counters, and who watches its keys
+// or waits for them.
 //
 // It knows no lock: its holder may call. (Store keeps a lock beside each shard; in exclusive mode
 // nobody else runs.)
@@ -29,6 +30,7 @@
 #include "storage/table.h"
 #include "storage/timer_wheel.h"
 #include "storage/types/limits.h"
+#include "storage/waiting.h"
 #include "storage/watch.h"
 
 namespace larder::storage {
@@ -205,6 +207,7 @@ class Shard {
   void swap_databases(std::uint32_t a, std::uint32_t b);
 
   WatchTable watches;
+  WaitTable waits;
   // Entries, tables and wheels, and what evictions remember, in bytes.
   std::size_t used_bytes() const { return used_bytes_; }
   std::size_t eviction_bytes() const { return auto_bytes_; }
@@ -227,6 +230,7 @@ class Shard {
   void note_change(std::uint32_t db, std::string_view key) {
     ++counters.changes;
     if (!watches.empty()) watches.key_changed(db, key);
+    if (!waits.empty()) waits.key_changed(db, key);
   }
   void tell(KeyEvent event, std::uint32_t db, std::string_view key) const {
     if ((rules_.listened & bit_of(event)) != 0) [[unlikely]]

@@ -383,6 +383,36 @@ void Store::unwatch(std::uint32_t db, const Key& key, WatchFlag& flag) {
   cell.shard.watches.remove(db, key.bytes, flag);
 }
 
+void Store::wait(std::uint32_t db, const Key& key, Waiter& waiter) {
+  const std::size_t shard = shard_of(key);
+  cells_[shard]->shard.waits.add(db, key.bytes, shard, waiter);
+}
+
+void Store::stop_waiting(Waiter& waiter) {
+  for (WaitPlace& place : waiter.places_) {
+    Cell& cell = *cells_[place.shard];
+    const MutexLock lock(cell.mutex);
+    cell.shard.waits.remove(place);
+  }
+  waiter.places_.clear();
+}
+
+void Store::move_notes(ReadyKeys& to) {
+  for (auto& cell : cells_) {
+    const MutexLock lock(cell->mutex);
+    cell->shard.waits.move_notes(to);
+  }
+}
+
+std::size_t Store::waited_keys() {
+  std::size_t keys = 0;
+  for (auto& cell : cells_) {
+    const MutexLock lock(cell->mutex);
+    keys += cell->shard.waits.size();
+  }
+  return keys;
+}
+
 Hold::Hold(Store& store, std::span<const Key> keys, const HeldShards* outer) : store_(store) {
   if (outer != nullptr) held_ = *outer;
   ours_.reserve(keys.size());

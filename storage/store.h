@@ -235,6 +235,15 @@ class Store {
   void watch(std::uint32_t db, const Key& key, std::int64_t now_ms, WatchFlag& flag);
   void unwatch(std::uint32_t db, const Key& key, WatchFlag& flag);
 
+  // Waiting for keys. The key's shard is held by who begins to wait, none by who goes.
+  void wait(std::uint32_t db, const Key& key, Waiter& waiter);
+  void stop_waiting(Waiter& waiter);
+  // What changed under waiters and nobody was told: FLUSHALL and SWAPDB, what upkeep does. None
+  // may be held.
+  void move_notes(ReadyKeys& to);
+  // Keys that somebody waits for.
+  std::size_t waited_keys();
+
  private:
   // A shard tells the total only when it has moved by this much: the total's line is written
   // rarely.
@@ -327,6 +336,23 @@ class LockUnlessHeld {
   Store& store_;
   Cell& cell_;
   bool is_held_;
+};
+
+// At the end of a visit that may change keys, its shard held: tells which of those that changed are
+// waited for. Null: nobody is told, and the notes stay.
+class TellAtEnd {
+ public:
+  TellAtEnd(Shard& shard, ReadyKeys* ready) : shard_(shard), ready_(ready) {}
+  ~TellAtEnd() {
+    if (ready_ != nullptr && shard_.waits.has_notes()) [[unlikely]]
+      shard_.waits.move_notes(*ready_);
+  }
+  TellAtEnd(const TellAtEnd&) = delete;
+  TellAtEnd& operator=(const TellAtEnd&) = delete;
+
+ private:
+  Shard& shard_;
+  ReadyKeys* ready_;
 };
 
 // The shards of several keys, locked in rising order, but for those that an outer caller holds

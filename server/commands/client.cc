@@ -11,6 +11,7 @@
 #include "protocol/numbers.h"
 #include "server/commands/client_text.h"
 #include "server/commands/help.h"
+#include "server/engine/blocking.h"
 #include "server/engine/client_registry.h"
 #include "server/engine/families.h"
 #include "server/engine/pause.h"
@@ -275,8 +276,8 @@ void unpause(Call& call) {
   call.reply.ok();
 }
 
-// CLIENT UNBLOCK client-id [TIMEOUT|ERROR]: no command of ours waits for keys yet, so nobody is
-// ever unblocked.
+// CLIENT UNBLOCK client-id [TIMEOUT|ERROR]: a command that waits has the answer of its timeout, or
+// an error. Who is held back by a pause does not wait.
 void unblock(Call& call) {
   if (call.words.size() > 4) {
     return call.reply.error(errors::unknown_subcommand_or_arity("CLIENT", call.word(1)));
@@ -285,8 +286,17 @@ void unblock(Call& call) {
       !same_word(call.word(3), "ERROR")) {
     return call.reply.error(errors::client_unblock_reason);
   }
-  if (!protocol::parse_integer(call.word(2))) return call.reply.error(errors::not_an_integer);
-  call.reply.integer(0);
+  const auto wanted = protocol::parse_integer(call.word(2));
+  if (!wanted) return call.reply.error(errors::not_an_integer);
+  const bool is_error = call.words.size() == 4 && same_word(call.word(3), "ERROR");
+  const Sleeper::Why why = is_error ? Sleeper::Why::unblocked : Sleeper::Why::timeout;
+  bool was_asleep = false;
+  call.services.clients.each([&](Client& client) {
+    if (client.id != static_cast<std::uint64_t>(*wanted) || !client.work) return;
+    Sleeper* sleeper = client.work->sleeper();
+    was_asleep = sleeper != nullptr && sleeper->wake(why);
+  });
+  call.reply.integer(was_asleep ? 1 : 0);
 }
 
 // CLIENT TRACKING ON|OFF [options]: invalidation messages are not sent, so ON is refused and OFF is
@@ -472,7 +482,7 @@ constexpr Command subcommands[] = {
     {.name = "UNBLOCK",
      .arity = at_least(3),
      .keys = no_keys(),
-     .flags = kOperators,
+     .flags = kOperators | exclusive,
      .run = unblock,
      .summary = "End the waiting of a blocked connection",
      .since = "5.0.0",

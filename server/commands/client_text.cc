@@ -19,7 +19,7 @@ std::string flags_of(const Client& client) {
   if (client.monitors) flags += 'O';
   if (is_listening(client)) flags += 'P';
   if (transaction != nullptr && transaction->is_open()) flags += 'x';
-  if (client.is_paused) flags += 'b';
+  if (client.is_paused || client.is_blocked) flags += 'b';
   if (transaction != nullptr && transaction->is_raised()) flags += 'd';
   if (client.close_after_reply) flags += 'c';
   if (client.is_unix) flags += 'U';

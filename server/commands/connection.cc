@@ -4,6 +4,8 @@
 #include "protocol/errors.h"
 #include "protocol/numbers.h"
 #include "server/commands/client_text.h"
+#include "server/commands/shared_args.h"
+#include "server/engine/blocking.h"
 #include "server/engine/families.h"
 #include "server/engine/lane.h"
 #include "server/engine/monitors.h"
@@ -181,15 +183,41 @@ void reset(Call& call) {
   call.reply.simple("RESET");
 }
 
-// WAIT numreplicas timeout: how many replicas have the last write. There are none, and no use in
-// waiting for them.
+void say_no_replica(Reply& reply) {
+  reply.integer(0);
+}
+
+// WAIT numreplicas timeout: how many replicas have the last write. There are none: who wants one
+// waits in vain.
 void wait(Call& call) {
   Args args = call.args_from(1);
-  args.integer();
-  const std::int64_t timeout_ms = args.integer(errors::bad_timeout);
-  if (!args.failed() && timeout_ms < 0) args.fail(errors::negative_timeout);
+  const std::int64_t wanted = args.integer();
+  const std::int64_t timeout_ms = read_timeout(args, call, TimeUnit::milliseconds);
   if (!args.finish()) return call.reply.error(args.problem());
-  call.reply.integer(0);
+  if (wanted <= 0) return say_no_replica(call.reply);
+  wait_for_time(call, timeout_ms, say_no_replica);
+}
+
+// Of the file of changes, and of replicas.
+void say_nowhere(Reply& reply) {
+  reply.array(2);
+  reply.integer(0);
+  reply.integer(0);
+}
+
+// WAITAOF numlocal numreplicas timeout: the same for what is on disk. There is no file of changes,
+// so none can be waited for.
+void waitaof(Call& call) {
+  Args args = call.args_from(1);
+  const std::int64_t local = args.integer();
+  if (!args.failed() && (local < 0 || local > 1)) args.fail(errors::out_of_range_between(0, 1));
+  const std::int64_t wanted = args.integer();
+  if (!args.failed() && wanted < 0) args.fail(errors::not_positive);
+  const std::int64_t timeout_ms = read_timeout(args, call, TimeUnit::milliseconds);
+  if (!args.finish()) return call.reply.error(args.problem());
+  if (local != 0) return call.reply.error(errors::waitaof_without_aof);
+  if (wanted == 0) return say_nowhere(call.reply);
+  wait_for_time(call, timeout_ms, say_nowhere);
 }
 
 // READONLY, READWRITE: for replicas of a cluster.
@@ -268,6 +296,16 @@ constexpr Command table[] = {
      .summary = "Wait until replicas have the last write (there are none)",
      .since = "3.0.0",
      .syntax = "numreplicas timeout",
+     .complexity = "O(1)",
+     .tips = "request_policy:all_shards response_policy:agg_min"},
+    {.name = "WAITAOF",
+     .arity = exactly(4),
+     .keys = no_keys(),
+     .flags = no_script,
+     .run = waitaof,
+     .summary = "Wait until the last write is in the file of changes (there is none)",
+     .since = "7.2.0",
+     .syntax = "numlocal numreplicas timeout",
      .complexity = "O(1)",
      .tips = "request_policy:all_shards response_policy:agg_min"},
     {.name = "READONLY",

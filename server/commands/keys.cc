@@ -15,6 +15,7 @@
 #include "server/commands/help.h"
 #include "server/commands/shared_args.h"
 #include "server/engine/families.h"
+#include "server/engine/lane.h"
 #include "server/options.h"
 #include "storage/eviction.h"
 #include "storage/fetch_ahead.h"
@@ -182,6 +183,7 @@ void swapdb(Call& call) {
   if (std::min(a, b) < 0 || std::max(a, b) >= databases) args.fail(errors::bad_db_index);
   if (!args.finish()) return call.reply.error(args.problem());
   if (a != b) call.keys.store().swap(static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b));
+  call.keys.store().move_notes(call.lane.ready);
   call.reply.ok();
 }
 

@@ -1,5 +1,6 @@
 #include "server/commands/shared_args.h"
 
+#include <cmath>
 #include <limits>
 
 #include "protocol/errors.h"
@@ -51,6 +52,27 @@ Deadline read_deadline(Args& args, const Call& call, std::string_view amount, Ti
     return Deadline::never();
   }
   return deadline_of(call, start_ms + *span_ms, base);
+}
+
+std::int64_t read_timeout(Args& args, const Call& call, TimeUnit unit) {
+  const std::string_view word = args.take();
+  if (args.failed()) return 0;
+  std::int64_t timeout_ms = 0;
+  if (unit == TimeUnit::milliseconds) {
+    const auto whole = protocol::parse_integer(word);
+    if (!whole) args.fail(errors::timeout_not_an_integer);
+    timeout_ms = whole.value_or(0);
+  } else {
+    const auto seconds = protocol::parse_long_double(word);
+    if (!seconds) args.fail(errors::timeout_not_a_float);
+    const long double ms = std::ceil(seconds.value_or(0) * 1000);
+    if (ms < 0) args.fail(errors::timeout_negative);
+    if (ms >= 0x1p63L) args.fail(errors::timeout_out_of_range);
+    if (!args.failed()) timeout_ms = static_cast<std::int64_t>(ms);
+  }
+  if (timeout_ms < 0) args.fail(errors::timeout_negative);
+  if (timeout_ms > kMost - call.now_ms) args.fail(errors::timeout_out_of_range);
+  return timeout_ms;
 }
 
 const TimeOption::Kind TimeOption::kKinds[4] = {

@@ -59,6 +59,10 @@ class TimeOption {
 // Every step-th word from the first after the name on, hashed.
 std::vector<Key> keys_of(const Call& call, std::size_t step = 1);
 
+// How long a blocking command waits, in milliseconds; 0: for ever. Seconds may have a fraction, and
+// what is less than a millisecond is one.
+std::int64_t read_timeout(Args& args, const Call& call, TimeUnit unit);
+
 // A database index as COPY and MOVE take it; any problem is latched in `args`.
 std::uint32_t read_database(Args& args, const Call& call);
 

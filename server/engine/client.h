@@ -73,6 +73,7 @@ class Client {
   // Where it stands.
   bool close_after_reply = false;         // QUIT, protocol error, CLIENT KILL
   bool is_paused = false;                 // held back by CLIENT PAUSE; guarded by that service
+  bool is_blocked = false;                // its command waits for others (blocking.h)
   const Command* last_command = nullptr;  // for CLIENT LIST (container row when it has subcommands)
   const Command* last_subcommand = nullptr;
   std::unique_ptr<Transaction> transaction;  // null: neither MULTI nor WATCH

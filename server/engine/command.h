@@ -137,6 +137,7 @@ constexpr bool operator&(Access a, Access b) {
 }
 
 struct Call;
+class Sleeper;
 
 struct Command {
   std::string_view name;  // upper case; of a subcommand: its own word only
@@ -165,12 +166,14 @@ struct Command {
 };
 
 // Work that a command spreads over several turns of the loop, so that nobody waits behind it (KEYS,
-// long SCANs).
+// long SCANs), or that others must do their part for (BLPOP).
 class Work {
  public:
   virtual ~Work() = default;
   // One bounded step. True when the reply has been said.
   virtual bool step(Call& call) = 0;
+  // Null, unless it has nothing to do until somebody wakes it (blocking.h).
+  virtual Sleeper* sleeper() { return nullptr; }
 };
 
 // One command being run: who asks, what was said, what may be used. Lives on the stack of the

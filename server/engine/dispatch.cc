@@ -6,6 +6,7 @@
 
 #include "protocol/args.h"
 #include "protocol/errors.h"
+#include "server/engine/blocking.h"
 #include "server/engine/lane.h"
 #include "server/engine/monitors.h"
 #include "server/engine/pause.h"
@@ -54,6 +55,10 @@ std::uint64_t least_slow_ticks(const Services& services) {
   if (threshold_us < 0) return UINT64_MAX;
   const double ticks = static_cast<double>(threshold_us) * 1000.0 / nanoseconds_per_tick();
   return ticks * kSurely < 0x1p63 ? static_cast<std::uint64_t>(ticks * kSurely) : UINT64_MAX;
+}
+
+Next next_of(Work& work) {
+  return work.sleeper() == nullptr ? Next::wait : Next::sleep;
 }
 
 }  // namespace
@@ -244,6 +249,7 @@ Next Dispatcher::run(Asked& asked) {
   const std::uint64_t begin = lane.ticks;
   storage::Keyspace keys(services_.store, client.db, asked.now_ms());
   keys.no_touch(client.no_touch);
+  keys.tell(lane.ready);
   Call call{.services = services_,
             .lane = lane,
             .client = client,
@@ -271,10 +277,15 @@ Next Dispatcher::run(Asked& asked) {
     counters.failed.add();
     lane.count_error(asked.writer.last_error_code());
   }
-  if (call.work) [[unlikely]] {
+  if (call.work) [[unlikely]]
     client.work = std::move(call.work);
-    return Next::wait;
+  // Not while a script of this lane holds everything and only lets the loop look at its sockets.
+  if (!lane.ready.empty() && !lane.is_alone) [[unlikely]] {
+    serve_ready(services_, lane);
+    restart_clock(lane);
   }
+  if (client.work) [[unlikely]]
+    return next_of(*client.work);
   return client.close_after_reply ? Next::close : Next::go_on;
 }
 
@@ -306,6 +317,7 @@ Next Dispatcher::resume(Lane& lane, Client& client, protocol::RespWriter& writer
   if (!client.work) return Next::go_on;
   storage::Keyspace keys(services_.store, client.db, lane.now_ms);
   keys.no_touch(client.no_touch);
+  keys.tell(lane.ready);
   Call call{.services = services_,
             .lane = lane,
             .client = client,
@@ -314,8 +326,14 @@ Next Dispatcher::resume(Lane& lane, Client& client, protocol::RespWriter& writer
             .keys = keys,
             .reply = writer,
             .now_ms = lane.now_ms};
-  if (!client.work->step(call)) return Next::wait;
+  const std::uint64_t errors_before = writer.errors();
+  if (!client.work->step(call)) return next_of(*client.work);
   client.work.reset();
+  client.active_ms = lane.now_ms;
+  if (writer.errors() != errors_before) {
+    lane.commands[services_.registry.number_of(*client.last_command)].failed.add();
+    lane.count_error(writer.last_error_code());
+  }
   return client.close_after_reply ? Next::close : Next::go_on;
 }
 
@@ -323,6 +341,7 @@ void Dispatcher::run_inner(Lane& lane, Client& client, const Command& row, Words
                            Reply& reply, const Inner& inner) {
   storage::Keyspace keys(services_.store, client.db, inner.now_ms, inner.held);
   keys.no_touch(client.no_touch);
+  keys.tell(lane.ready);
   Call call{.services = services_,
             .lane = lane,
             .client = client,

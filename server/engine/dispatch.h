@@ -31,6 +31,7 @@ namespace larder::server {
 enum class Next : std::uint8_t {
   go_on,  // the reply is written
   wait,  // nothing written yet: call resume() when the link says so (pause), or after a turn (work)
+  sleep,  // the same, but somebody must wake it: call resume() when the link says so
   close,  // send what is written, then close
 };
 

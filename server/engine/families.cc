@@ -14,6 +14,7 @@ std::span<const Family* const> all_families() {
       &scan,
       &lists,
       &list_moves,
+      &blocking_lists,
       &sets,
       &set_algebra,
       &sorting,

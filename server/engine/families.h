@@ -16,6 +16,7 @@ extern const Family expiry;
 extern const Family scan;
 extern const Family lists;
 extern const Family list_moves;
+extern const Family blocking_lists;
 extern const Family sets;
 extern const Family set_algebra;
 extern const Family sorting;

@@ -13,15 +13,19 @@
 #include <deque>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "server/metrics/latency.h"
 #include "storage/turnstile.h"
+#include "storage/waiting.h"
 
 namespace larder::server {
+class Sleeper;
 namespace scripting {
 class Interpreter;  // scripting/lua.h: this lane's Lua, made at the first script
 }
@@ -77,6 +81,7 @@ struct LaneCounters {
   Counter unexpected_errors;
   Counter protocol_errors;
   Counter auth_failures;
+  Counter blocked;  // clients that wait now, in a blocking command
 };
 
 class alignas(64) Lane {
@@ -101,6 +106,12 @@ class alignas(64) Lane {
   std::uint64_t slow_ticks = 0;  // who takes less is no matter for the slow log
   bool is_inside = false;        // this lane has entered the turnstile
   bool is_alone = false;         // this lane has closed the turnstile
+
+  // Keys that its commands have changed and that somebody waits for: served before the next command
+  // (blocking.h).
+  storage::ReadyKeys ready;
+  // Its own sleepers that wait no longer than to that moment, soonest first.
+  std::set<std::pair<std::int64_t, Sleeper*>> alarms;
 
   // Upkeep's: when it last ticked, whether it left work over, and whose turn it is.
   std::uint64_t tended_ticks = 0;

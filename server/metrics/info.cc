@@ -120,13 +120,16 @@ void clients(const Services& services, Page& page) {
   page.line("maxclients:{}", services.options.settings.maxclients);
   page.line("client_recent_max_input_buffer:{}", totals.largest_input);
   page.line("client_recent_max_output_buffer:{}", totals.largest_output);
-  page.line("blocked_clients:0");
+  page.line("blocked_clients:{}",
+            services.lanes.sum([](Lane& lane) -> const Counter& { return lane.counters.blocked; }));
   page.line("tracking_clients:0");
   page.line("pubsub_clients:{}", services.pubsub.clients());
   page.line("watching_clients:{}", totals.watching);
-  page.line("clients_in_timeout_table:0");
+  std::size_t alarms = 0;
+  for (std::size_t i = 0; i < services.lanes.size(); ++i) alarms += services.lanes[i].alarms.size();
+  page.line("clients_in_timeout_table:{}", alarms);
   page.line("total_watched_keys:{}", totals.watched_keys);
-  page.line("total_blocking_keys:0");
+  page.line("total_blocking_keys:{}", services.store.waited_keys());
 }
 
 void scripts_memory(const Services& services, Page& page) {

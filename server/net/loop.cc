@@ -148,6 +148,8 @@ bool Loop::collect_ready() {
       continue;
     }
     if ((event.events & EPOLLOUT) != 0) session->flush();
+    // Whoever waits for others is not read, and nobody is there to be answered.
+    if ((event.events & EPOLLRDHUP) != 0 && session->is_asleep()) session->close();
     if (!session->is_closed()) ready_.push_back(session);
   }
   for (const std::uint64_t id : std::exchange(backlog_, {})) {
@@ -224,6 +226,27 @@ void Loop::has_work(Session& session) {
   if (!is_serving_) post_work();
 }
 
+// Who finds the list empty posts for all that come before it is taken.
+void Loop::wake(std::uint64_t id) {
+  bool is_first = false;
+  {
+    const storage::MutexLock lock(woken_mutex_);
+    is_first = woken_.empty();
+    woken_.push_back(id);
+  }
+  if (is_first) asio::post(context_, [this] { take_woken(); });
+}
+
+void Loop::take_woken() {
+  std::vector<std::uint64_t> woken;
+  {
+    const storage::MutexLock lock(woken_mutex_);
+    woken.swap(woken_);
+  }
+  working_.insert(working_.end(), woken.begin(), woken.end());
+  if (!is_serving_) do_work();
+}
+
 void Loop::post_work() {
   if (std::exchange(work_is_posted_, true)) return;
   asio::post(context_, [this] { do_work(); });
@@ -283,8 +306,7 @@ void Loop::serve_while_busy() {
 }
 
 void Loop::wait_for_tick() {
-  timer_.expires_after(lane_.is_behind ? std::chrono::microseconds(Upkeep::kBusyPauseUs)
-                                       : std::chrono::milliseconds(Upkeep::kTickMs));
+  timer_.expires_after(std::chrono::microseconds(engine_.upkeep().next_tick_us(lane_)));
   timer_.async_wait([this](asio::error_code error) {
     if (error || is_stopping_) return;
     if (!is_serving_) tick();

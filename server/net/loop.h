@@ -16,7 +16,7 @@
 // A script that runs for long on this loop calls serve_while_busy() from its instruction hook: the
 // other sessions are read and answered BUSY meanwhile.
 //
-// Thread: everything on the loop's own thread but start, stop, adopt, post_to and size.
+// Thread: everything on the loop's own thread but start, stop, adopt, post_to, wake and size.
 #pragma once
 
 #include <atomic>
@@ -37,6 +37,7 @@
 #include "server/net/poller.h"
 #include "server/net/session.h"
 #include "storage/fetch_ahead.h"
+#include "storage/mutex.h"
 
 namespace larder::server::net {
 
@@ -86,6 +87,8 @@ class Loop {
   void bury(Session& session);
   // It has a long work to go on with, or its pause is over.
   void has_work(Session& session);
+  // Any thread: the same, by its id. Many at once cost one wake-up.
+  void wake(std::uint64_t id);
 
   // From a script of this loop that runs for long.
   void serve_while_busy();
@@ -105,6 +108,7 @@ class Loop {
   void serve(const std::vector<Session*>& sessions);
   std::span<Session* const> receive_group(std::span<Session* const> sessions);
   void run_batches(std::span<Session* const> sessions);
+  void take_woken();
   void post_work();
   void do_work();
   void serve_one(Session& session);
@@ -133,6 +137,8 @@ class Loop {
   std::vector<std::uint64_t> working_;  // have a long work to go on with
   storage::FetchAhead fetch_ahead_;
   Session* running_ = nullptr;  // whose command runs now
+  storage::Mutex woken_mutex_;
+  std::vector<std::uint64_t> woken_ GUARDED_BY(woken_mutex_);  // somebody else says: has work
   bool work_is_posted_ = false;
   bool is_serving_ = false;
   bool is_armed_ = false;

@@ -12,7 +12,8 @@ namespace {
 
 epoll_event event_of(void* subject, Poller::Interest interest) {
   epoll_event event{};
-  event.events = (interest.read ? EPOLLIN | EPOLLRDHUP : 0u) | (interest.write ? EPOLLOUT : 0u);
+  event.events = (interest.read ? EPOLLIN : 0u) | (interest.write ? EPOLLOUT : 0u) |
+                 (interest.end ? EPOLLRDHUP : 0u);
   event.data.ptr = subject;
   return event;
 }

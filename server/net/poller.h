@@ -26,6 +26,7 @@ class Poller {
   struct Interest {
     bool read = true;
     bool write = false;
+    bool end = true;  // the other side has closed its direction
     bool operator==(const Interest&) const = default;
   };
 

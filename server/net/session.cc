@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "protocol/errors.h"
+#include "server/engine/blocking.h"
 #include "server/engine/client_registry.h"
 #include "server/engine/engine.h"
 #include "server/engine/pubsub.h"
@@ -138,17 +140,20 @@ void Session::run_one(bool busy) {
   if (!busy && prepared.has_key) loop_.fetch_ahead().reach(next_fetch_++);
   const Next next = busy ? dispatcher.execute_while_busy(loop_.lane(), client_, words, writer_)
                          : dispatcher.execute(loop_.lane(), client_, words, prepared, writer_);
-  if (skips) writer_.mute(client_.reply_mode == ReplyMode::off);
+  const bool is_done = next == Next::go_on || next == Next::close;
+  if (skips && is_done) writer_.mute(client_.reply_mode == ReplyMode::off);
   if (!skips && client_.reply_mode != ReplyMode::skip_next) {
     writer_.mute(client_.reply_mode == ReplyMode::off);
   }
   if (next == Next::close) return close_when_sent();
-  if (next != Next::wait) return;
+  if (next == Next::go_on) return;
   waits_ = true;
-  if (client_.work) {
-    loop_.has_work(*this);
-  } else {
+  sleeps_ = next == Next::sleep;
+  skips_ = skips;
+  if (!client_.work) {
     next_ = i;  // a pause: the same command is tried again
+  } else if (!sleeps_) {
+    loop_.has_work(*this);
   }
 }
 
@@ -249,7 +254,8 @@ void Session::flush() {
 // Reads while there is room for replies and nothing is waited for; asks to write only when
 // something is left.
 void Session::settle_interest() {
-  want({.read = !closing_ && !is_held(), .write = !output_.empty()});
+  const bool reads = !closing_ && !is_held();
+  want({.read = reads, .write = !output_.empty(), .end = reads || sleeps_});
 }
 
 void Session::want(Poller::Interest interest) {
@@ -262,18 +268,21 @@ void Session::go_on() {
   if (is_closed() || !waits_) return;
   if (client_.work) {
     const Next next = loop_.engine().dispatcher().resume(loop_.lane(), client_, writer_);
+    if (next == Next::sleep) return;
     if (next == Next::wait) return loop_.has_work(*this);
-    waits_ = false;
+    if (std::exchange(skips_, false)) writer_.mute(client_.reply_mode == ReplyMode::off);
+    waits_ = sleeps_ = false;
     if (next == Next::close) close_when_sent();
     take_mail();
   }
-  waits_ = false;
+  waits_ = sleeps_ = false;
   may_have_more_ = true;  // what came meanwhile is in the buffer
   run(false);
 }
 
 void Session::close() {
   if (is_closed()) return;
+  if (sleeps_) client_.work->sleeper()->abandon();
   Engine& engine = loop_.engine();
   // First: whoever looks at all clients sees none that is half gone.
   engine.clients().remove(client_);
@@ -316,7 +325,7 @@ void Session::cut_off() {
 }
 
 void Session::resume() {
-  loop_.post_to(id(), [](Session& session) { session.wake(); });
+  loop_.wake(id());
 }
 
 void Session::push(std::string bytes) {
@@ -337,10 +346,6 @@ void Session::take_mail() {
   const Pubsub::Mail mail = loop_.engine().services().pubsub.fetch(client_);
   if (mail.is_over_limit) return close_slow_reader();
   say_mail(writer_, mail);
-}
-
-void Session::wake() {
-  loop_.has_work(*this);
 }
 
 void Session::write_pushed(std::string_view bytes) {

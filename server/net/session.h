@@ -88,6 +88,8 @@ class Session final : public Link {
   void go_on();
 
   bool is_closed() const { return socket_ < 0; }
+  // Its command waits for others (engine/blocking.h), and the end of the connection ends that.
+  bool is_asleep() const { return sleeps_; }
   // A prepared batch is not done.
   bool has_batch() const { return desk_ && next_ < desk_->batch.size(); }
   // There may be whole requests in what was read already.
@@ -108,7 +110,6 @@ class Session final : public Link {
 
   // What the loop does with them, on its own thread.
   void close_when_sent();
-  void wake();
   void write_pushed(std::string_view bytes);
   void take_mail();
 
@@ -146,6 +147,8 @@ class Session final : public Link {
   std::int64_t over_soft_limit_since_ms_ = kNever;  // of unsent bytes
   bool may_have_more_ = false;
   bool waits_ = false;         // for a pause to end or a work to be done
+  bool sleeps_ = false;        // and the work for somebody to wake it
+  bool skips_ = false;         // the command that waits is not answered (CLIENT REPLY SKIP)
   bool closing_ = false;       // nothing more is read; closes when everything is sent
   bool peer_is_done_ = false;  // it has closed its side; what it sent is still answered
 };

@@ -12,14 +12,19 @@
 namespace larder::testing {
 
 // One client of the test, with the buffer its replies go to.
-struct Larder::Seat {
-  Seat(std::uint64_t id, std::int64_t now_ms) : client(id, nullptr, now_ms), writer(output) {}
+struct Larder::Seat final : server::Link {
+  Seat(std::uint64_t id, std::int64_t now_ms) : client(id, this, now_ms), writer(output) {}
+
+  void cut_off() override {}
+  void resume() override { is_woken = true; }
+  void push(std::string bytes) override { output.append(bytes); }
 
   server::Client client;
   protocol::BlockPool blocks;
   protocol::OutputBuffer output{blocks};
   protocol::RespWriter writer;
   std::vector<std::string> held;  // the command a pause holds back
+  bool is_woken = false;          // what it waits for has come
 };
 
 Larder::Larder(const server::Settings& settings) : log_(server::LogLevel::nothing, "") {
@@ -57,15 +62,26 @@ server::Client& Larder::client(int client) {
   return seat(client).client;
 }
 
-void Larder::run(Seat& seat, const std::vector<std::string>& words) {
+void Larder::run(Seat& seat, const std::vector<std::string>& words, const server::Command* row) {
   const std::vector<std::string_view> views(words.begin(), words.end());
   const server::LaneVisit visit(engine_->services(), engine_->lane(0));
+  const server::Prepared prepared = row == nullptr ? engine_->dispatcher().prepare(views)
+                                                   : server::Prepared{.row = row, .fits = true};
   server::Next next =
-      engine_->dispatcher().execute(engine_->lane(0), seat.client, views, seat.writer);
+      engine_->dispatcher().execute(engine_->lane(0), seat.client, views, prepared, seat.writer);
   while (next == server::Next::wait && seat.client.work) {
     next = engine_->dispatcher().resume(engine_->lane(0), seat.client, seat.writer);
   }
   if (next == server::Next::wait) seat.held = words;
+  finish_woken();
+}
+
+// Who was woken says its reply, for heard().
+void Larder::finish_woken() {
+  for (auto& [number, seat] : seats_) {
+    if (!std::exchange(seat->is_woken, false)) continue;
+    engine_->dispatcher().resume(engine_->lane(0), seat->client, seat->writer);
+  }
 }
 
 std::string Larder::heard(int client) {
@@ -101,6 +117,12 @@ std::string Larder::say(const std::vector<std::string>& words, int client) {
   return to_text(reply_to(words, client));
 }
 
+std::string Larder::say_by(const server::Command& row, const std::vector<std::string>& words,
+                           int client) {
+  run(seat(client), words, &row);
+  return heard(client);
+}
+
 std::string Larder::on(int client, std::string_view line) {
   std::vector<std::string> words;
   protocol::LineWords split(line);
@@ -113,6 +135,7 @@ void Larder::advance(std::chrono::milliseconds by) {
   {
     const server::LaneVisit visit(engine_->services(), engine_->lane(0));
     engine_->upkeep().finish(engine_->lane(0));
+    finish_woken();
   }
   for (auto& [number, seat] : seats_) {
     if (!seat->held.empty()) run(*seat, std::exchange(seat->held, {}));

@@ -48,7 +48,12 @@ class Larder {
   protocol::Node reply_to(const std::vector<std::string>& words, int client = 1);
   std::string bytes_of(const std::vector<std::string>& words, int client = 1);
 
-  // What a client heard since it was last asked: answers to commands that a pause had held back.
+  // A row of the test's own, which no registry knows: for what commands are built on.
+  std::string say_by(const server::Command& row, const std::vector<std::string>& words,
+                     int client = 1);
+
+  // What a client heard since it was last asked: answers to commands that a pause had held back,
+  // or that waited.
   std::string heard(int client);
 
   // Turns the clock, lets upkeep do what is due, and tries again what a pause held back.
@@ -71,7 +76,8 @@ class Larder {
   struct Seat;
 
   Seat& seat(int client);
-  void run(Seat& seat, const std::vector<std::string>& words);
+  void run(Seat& seat, const std::vector<std::string>& words, const server::Command* row = nullptr);
+  void finish_woken();
 
   storage::ManualClock clock_;
   server::Options options_;

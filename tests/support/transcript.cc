@@ -105,6 +105,7 @@ class Parser {
     if (eat(line, "@")) return read_head(without_space(line));
     if (eat(line, "!")) return read_reason(without_space(line));
     if (eat(line, "~ ")) return read_advance(line);
+    if (eat(line, "?")) return read_blocked(without_space(line));
     if (eat(line, "=")) {
       last_step().capture = without_space(line);
       return;
@@ -113,7 +114,7 @@ class Parser {
     if (eat(line, ">>")) return add_raw(connection.value_or(1), without_space(line));
     if (eat(line, ">")) return add_command(connection.value_or(1), line);
     if (eat(line, "<")) return read_expectation(connection, line);
-    fail("a line that begins with none of # @ ! ~ = > <");
+    fail("a line that begins with none of # @ ! ~ ? = > <");
   }
 
   void read_head(std::string_view line) {
@@ -147,6 +148,13 @@ class Parser {
     Step& step = add_step(Step::Act::advance, 1);
     step.advance = parse_duration(text);
     if (step.advance.count() < 0) fail("the clock is turned like `~ 11s` or `~ 250ms`");
+  }
+
+  void read_blocked(std::string_view text) {
+    Step& step = add_step(Step::Act::until_blocked, 1);
+    const char* const last = text.data() + text.size();
+    const auto [end, problem] = std::from_chars(text.data(), last, step.blocked);
+    if (problem != std::errc{} || end != last) fail("waiting clients are told like `? 2`");
   }
 
   // Without a number it is the first that speaks, and the one that spoke last that is answered.
@@ -188,7 +196,8 @@ class Parser {
   Step& answering_step(std::optional<unsigned> connection) {
     Step& last = last_step();
     const bool same = !connection || last.connection == *connection;
-    if (same && last.act != Step::Act::advance) return last;
+    const bool speaks = last.act != Step::Act::advance && last.act != Step::Act::until_blocked;
+    if (same && speaks) return last;
     return add_step(Step::Act::listen, connection.value_or(1));
   }
 

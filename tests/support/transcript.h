@@ -43,15 +43,16 @@ struct Expected {
 };
 
 struct Step {
-  enum class Act { command, raw, advance, listen };
+  enum class Act { command, raw, advance, listen, until_blocked };
   Act act = Act::listen;
   std::size_t line = 0;     // where in the file, from 1
   unsigned connection = 1;  // `[2]>` speaks on a second connection
   std::vector<std::string> words;
   std::string bytes;
   std::chrono::milliseconds advance{0};
-  std::string reason;   // of `! reason`: why the answers of the two servers rightly differ
-  std::string capture;  // of `= name`: keeps the first group of the last regex line
+  std::size_t blocked = 0;  // of `? 2`: go on when so many clients wait in a blocking command
+  std::string reason;       // of `! reason`: why the answers of the two servers rightly differ
+  std::string capture;      // of `= name`: keeps the first group of the last regex line
 
   Expected both;
   Expected redis;

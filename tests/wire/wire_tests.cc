@@ -14,6 +14,7 @@
 // `@ private` gets a server of its own. After a difference the conversation goes on, value by
 // value.
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -98,11 +99,27 @@ class Conversation {
       std::this_thread::sleep_for(step.advance);  // only under --record and --real-time, see main
       return;
     }
+    if (step.act == Step::Act::until_blocked) return wait_until_blocked(step);
     WireClient& speaker = client(step.connection);
     if (step.act == Step::Act::command) speaker.send(encode_command(step.words));
     if (step.act == Step::Act::raw) speaker.send(step.bytes);
     if (arguments_.record && !step.expects_anything()) return record(step, speaker);
     check(step, speaker);
+  }
+
+  // What one connection sends is seen by the server in its own time: a command that is to wait must
+  // do so before another connection fills its key.
+  void wait_until_blocked(const Step& step) {
+    if (!observer_) observer_.emplace(port_);
+    const std::string wanted = "blocked_clients:" + std::to_string(step.blocked) + "\r\n";
+    const auto end = std::chrono::steady_clock::now() + WireClient::kPatience;
+    while (observer_->ask({"INFO", "clients"}).find(wanted) == std::string::npos) {
+      if (std::chrono::steady_clock::now() < end) continue;
+      ++differences_;
+      std::fprintf(stderr, "%s:%zu: not so many clients wait\n", transcript_.path.c_str(),
+                   step.line);
+      return;
+    }
   }
 
   void record(const Step& step, WireClient& speaker) {
@@ -150,6 +167,7 @@ class Conversation {
   const Arguments& arguments_;
   std::uint16_t port_;
   std::map<unsigned, WireClient> clients_;
+  std::optional<WireClient> observer_;
   Variables variables_;
   int differences_ = 0;
 };
