@@ -41,7 +41,7 @@ enum class Type : std::uint8_t { string, list, set, zset, hash, stream };
 
 enum class Encoding : std::uint8_t {
   integer,     // 8 bytes, two's complement; its text is what the user wrote
-  embstr,      // short inline bytes, never edited in place
+  embstr,      // short inline bytes (raw to the user once edited)
   raw,         // inline bytes
   listpack,    // inline: a small collection (types/packed.h)
   listpackex,  // inline: a small hash of whose fields some expire

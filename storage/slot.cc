@@ -101,6 +101,23 @@ void Slot::set_bytes(std::string_view bytes, Deadline deadline) {
   put(newer);
 }
 
+void Slot::set_raw(std::string_view bytes, Deadline deadline) {
+  if (bytes.size() >= kPinnedBytes || deadline.has_passed(now_ms_)) {
+    return set_bytes(bytes, deadline);
+  }
+  if (entry_ != nullptr && entry_->type() == Type::string && entry_->deadline() == deadline &&
+      entry_->rewrite_inline(bytes, Encoding::raw)) {
+    entry_->set(Entry::edited, true);
+    shard_.touch(entry_, now_ms_);
+    return shard_.rewritten(db_, key_);
+  }
+  Entry* newer = Entry::make(shard_.heap(db_), key_.bytes,
+                             {Type::string, Encoding::raw, deadline, bytes.size()});
+  newer->set(Entry::edited, true);
+  std::memcpy(newer->value(), bytes.data(), bytes.size());
+  put(newer);
+}
+
 void Slot::set_deadline(Deadline deadline) {
   ensure(entry_ != nullptr, "only a key that is there gets a deadline");
   if (deadline.has_passed(now_ms_)) return static_cast<void>(erase());
@@ -124,43 +141,68 @@ Result<std::size_t> Slot::set_range(std::size_t offset, std::string_view bytes,
   return edit(offset, bytes, max_bytes);
 }
 
-// Writes bytes at an offset of the string, zeros in any gap. In place when the blob is ours alone
-// and has the room.
+// Writes bytes at an offset of the string, zeros in any gap.
 Result<std::size_t> Slot::edit(std::size_t offset, std::string_view bytes, std::size_t max_bytes) {
   if (offset > max_bytes || bytes.size() > max_bytes - offset) return Outcome::too_large;
   const LongestTimer timer(shard_.counters.longest_hold_ticks);
+  const std::span<char> opened = open_before(offset + bytes.size(), offset);
+  std::memcpy(opened.data() + offset, bytes.data(), bytes.size());
+  return opened.size();
+}
+
+Result<std::span<char>> Slot::open(std::size_t least_bytes) {
+  if (entry_ != nullptr && entry_->type() != Type::string) return Outcome::wrong_type;
+  ensure(least_bytes > 0, "an open string has bytes to write into");
+  const LongestTimer timer(shard_.counters.longest_hold_ticks);
+  return open_before(least_bytes, least_bytes);
+}
+
+std::span<char> Slot::open_before(std::size_t least_bytes, std::size_t kept) {
   Bytes::Digits digits;
   const std::string_view before = entry_ == nullptr ? std::string_view("")
                                                     : Value(*entry_).bytes().text(digits);
-  const std::size_t size = std::max(before.size(), offset + bytes.size());
-  const bool was_blob = entry_ != nullptr && entry_->encoding() == Encoding::blob;
+  const std::size_t old_size = before.size();
+  const std::size_t size = std::max(old_size, least_bytes);
+  char* data = open_in_place(size);
+  if (data == nullptr) data = open_copy(before, size);
+  if (kept > old_size) std::memset(data + old_size, 0, kept - old_size);
+  return {data, size};
+}
 
-  if (was_blob && !entry_->blob()->is_shared() && size <= entry_->blob()->capacity()) {
+// The bytes where they lie, when they are ours alone and have the room; else null.
+char* Slot::open_in_place(std::size_t size_bytes) {
+  if (entry_ == nullptr || entry_->encoding() == Encoding::integer) return nullptr;
+  char* data = nullptr;
+  if (entry_->encoding() == Encoding::blob) {
     Blob* blob = entry_->blob();
-    if (offset > blob->size()) std::memset(blob->data() + blob->size(), 0, offset - blob->size());
-    std::memcpy(blob->data() + offset, bytes.data(), bytes.size());
-    blob->resize(size);
-    shard_.touch(entry_, now_ms_);
-    shard_.rewritten(db_, key_);
-    return size;
+    if (blob->is_shared() || size_bytes > blob->capacity()) return nullptr;
+    blob->resize(size_bytes);
+    data = blob->data();
+  } else {
+    if (entry_->value_size() != size_bytes) return nullptr;
+    entry_->set(Entry::edited, true);
+    data = entry_->value();
   }
+  shard_.touch(entry_, now_ms_);
+  shard_.rewritten(db_, key_);
+  return data;
+}
 
-  const bool to_blob = size >= kPinnedBytes;
-  Entry* newer = Entry::make(
-      shard_.heap(db_), key_.bytes,
-      {Type::string, to_blob ? Encoding::blob : Encoding::raw, deadline(), to_blob ? 8 : size});
+char* Slot::open_copy(std::string_view before, std::size_t size_bytes) {
+  const bool to_blob = size_bytes >= kPinnedBytes;
+  Entry* newer = Entry::make(shard_.heap(db_), key_.bytes,
+                             {Type::string, to_blob ? Encoding::blob : Encoding::raw, deadline(),
+                              to_blob ? 8 : size_bytes});
   newer->set(Entry::edited, true);
   char* data = newer->value();
   if (to_blob) {
-    Blob* blob = Blob::make(size, before.empty() ? size : roomy(size));
+    Blob* blob = Blob::make(size_bytes, before.empty() ? size_bytes : roomy(size_bytes));
     newer->store_blob(blob);
     data = blob->data();
   }
   std::memcpy(data, before.data(), before.size());
-  if (offset > before.size()) std::memset(data + before.size(), 0, offset - before.size());
-  std::memcpy(data + offset, bytes.data(), bytes.size());
   put(newer);
-  return size;
+  return data;
 }
 
 Result<std::int64_t> Slot::increment(std::int64_t by) {

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "storage/hash.h"
@@ -41,6 +42,9 @@ class Slot {
   void set_bytes(std::string_view bytes, Deadline deadline);
   void set_bytes(NewBytes& bytes, Deadline deadline);
   void set_integer(std::int64_t integer, Deadline deadline);
+  // Bytes that an operation has made (BITOP, PFADD): OBJECT ENCODING says raw, even if they spell a
+  // number.
+  void set_raw(std::string_view bytes, Deadline deadline);
   // The key must be present. A deadline that has passed already deletes the key.
   void set_deadline(Deadline deadline);
   // False when there was nothing to erase.
@@ -50,6 +54,9 @@ class Slot {
   // bytes.
   Result<std::size_t> append(std::string_view tail, std::size_t max_bytes);
   Result<std::size_t> set_range(std::size_t offset, std::string_view bytes, std::size_t max_bytes);
+  // The bytes to write into, at least one and at least so many: zeros where there were none. Counts
+  // as a change whatever is written; void after the next one.
+  Result<std::span<char>> open(std::size_t least_bytes);
   // Absent counts as 0; the deadline stays.
   Result<std::int64_t> increment(std::int64_t by);
 
@@ -102,6 +109,10 @@ class Slot {
   void put_value_of(const Entry& from, Object* object);
   void put_blob(Blob* blob, Deadline deadline);
   Result<std::size_t> edit(std::size_t offset, std::string_view bytes, std::size_t max_bytes);
+  // As open(), but leaves new bytes from `kept` on for the caller to write.
+  std::span<char> open_before(std::size_t least_bytes, std::size_t kept);
+  char* open_in_place(std::size_t size_bytes);
+  char* open_copy(std::string_view before, std::size_t size_bytes);
 
   Shard& shard_;
   const Key& key_;

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -123,6 +124,74 @@ TEST_CASE("only what INCR would have written is kept as an integer") {
     CHECK(room.encoding("n") == "embstr");
     CHECK(room.get("n") == text);
   }
+}
+
+TEST_CASE("an opened string is written in place, or in a copy that has the room") {
+  Room room;
+  for (const std::size_t before : {0u, 1u, 5u, 44u, 255u, 256u, 10239u, 10240u, 20000u}) {
+    for (const std::size_t least : {1u, 5u, 6u, 45u, 255u, 256u, 10239u, 10240u, 30000u}) {
+      room.set("k", std::string(before, 'v'), kLater);
+      const std::size_t size = room.change("k", [&](Slot& slot) {
+        const auto bytes = slot.open(least);
+        REQUIRE(bool(bytes));
+        bytes->front() = 'a';
+        bytes->back() = 'z';
+        return bytes->size();
+      });
+      std::string expected(before, 'v');
+      expected.resize(std::max(before, least));
+      expected.front() = 'a';
+      expected.back() = 'z';
+      CHECK(size == expected.size());
+      CHECK(room.get("k") == expected);
+      CHECK(room.encoding("k") == "raw");
+      CHECK(room.deadline("k") == kLater);
+    }
+  }
+}
+
+TEST_CASE("an absent key opens as zeros, a number as its digits, and neither is a number after") {
+  Room room;
+  room.change("k", [](Slot& slot) { CHECK(slot.open(3)->size() == 3); });
+  CHECK(room.get("k") == std::string(3, '\0'));
+  room.set("n", "-12");
+  room.change("n", [](Slot& slot) { slot.open(1)->front() = '1'; });
+  CHECK(room.get("n") == "112");
+  CHECK(room.encoding("n") == "raw");
+}
+
+TEST_CASE("opening a blob that a reply holds leaves that reply its bytes") {
+  Room room;
+  const std::string large(20'000, 'l');
+  room.set("k", large);
+  Blob* pinned = room.pin("k");
+  room.change("k", [](Slot& slot) { slot.open(1)->front() = 'x'; });
+  CHECK(pinned->bytes() == large);
+  CHECK(room.get("k").front() == 'x');
+  pinned->drop();
+  // Now it is ours alone: what is behind the old end of a shortened one must still be zero.
+  room.change("k", [](Slot& slot) { CHECK((*slot.open(30'000))[25'000] == '\0'); });
+  CHECK(room.get("k").size() == 30'000);
+}
+
+TEST_CASE("made bytes are raw whatever they spell") {
+  Room room;
+  for (const std::string& bytes : {std::string("123"), std::string("-7"), std::string(20, 'a'),
+                                   std::string(300, 'b'), std::string(20'000, 'c')}) {
+    for (const std::string& before : {std::string("5"), bytes, std::string(20'000, 'd')}) {
+      room.set("k", before, kLater);
+      room.change("k", [&](Slot& slot) { slot.set_raw(bytes, kLater); });
+      CHECK(room.get("k") == bytes);
+      CHECK(room.encoding("k") == "raw");
+      CHECK(room.deadline("k") == kLater);
+      room.change("k", [&](Slot& slot) { slot.set_raw(bytes, kNever); });
+      CHECK(room.get("k") == bytes);
+      CHECK(room.encoding("k") == "raw");
+      CHECK(room.deadline("k") == kNever);
+    }
+  }
+  room.change("k", [](Slot& slot) { slot.set_raw("123", Deadline::at(kNow - 1)); });
+  CHECK(room.get("k") == "(none)");
 }
 
 TEST_CASE("a deadline that has passed already means deleted") {
