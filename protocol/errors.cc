@@ -41,6 +41,10 @@ std::string unknown_subcommand(std::string_view container, std::string_view subc
                      upper_case(container));
 }
 
+std::string unknown_pfdebug(std::string_view subcommand) {
+  return fmt::format("ERR Unknown PFDEBUG subcommand '{}'", echoed(subcommand));
+}
+
 std::string unknown_subcommand_or_arity(std::string_view container, std::string_view subcommand) {
   return fmt::format("ERR unknown subcommand or wrong number of arguments for '{}'. Try {} HELP.",
                      echoed(subcommand), upper_case(container));

@@ -154,6 +154,13 @@ inline constexpr Text string_too_big =
     "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
 inline constexpr Text bit_offset = "ERR bit offset is not an integer or out of range";
 inline constexpr Text bit_value = "ERR bit is not an integer or out of range";
+inline constexpr Text bitpos_bit = "ERR The bit argument must be 1 or 0.";
+inline constexpr Text bitop_not = "ERR BITOP NOT must be called with a single source key.";
+inline constexpr Text bitfield_type =
+    "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 "
+    "is.";
+inline constexpr Text bitfield_overflow = "ERR Invalid OVERFLOW type specified";
+inline constexpr Text bitfield_read_only = "ERR BITFIELD_RO only supports the GET subcommand";
 inline constexpr Text lcs_needs_strings = "ERR The specified keys must contain string values";
 inline constexpr Text lcs_len_and_idx =
     "ERR If you want both the length and indexes, please just use IDX.";
@@ -161,6 +168,17 @@ inline constexpr Text lcs_too_large =
     "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len";
 
 // --- lists, and SORT
+// --- HyperLogLog
+inline constexpr Text not_a_hyperloglog = "WRONGTYPE Key is not a valid HyperLogLog string value.";
+inline constexpr Text corrupted_hyperloglog = "INVALIDOBJ Corrupted HLL object detected";
+inline constexpr Text no_such_hyperloglog = "ERR The specified key does not exist";
+inline constexpr Text hyperloglog_not_sparse = "ERR HLL encoding is not sparse";
+// Larder's own: Redis tells the register, too.
+inline constexpr Text selftest_forms = "TESTFAILED the dense and the sparse form differ";
+inline constexpr Text selftest_count = "TESTFAILED too large an error in the count";
+std::string unknown_pfdebug(std::string_view subcommand);
+
+// --- lists
 inline constexpr Text lpos_rank_zero =
     "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use "
     "negative to start from the end of the list";

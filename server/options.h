@@ -58,6 +58,7 @@ struct Settings : storage::CollectionLimits {
   std::int64_t maxmemory_samples = 10;
   std::int64_t lfu_log_factor = 10;
   std::int64_t lfu_decay_time = 1;
+  std::uint64_t hll_sparse_max_bytes = 3000;
 
   // The classes of keyspace events that are told, in the letters and the order of event_letters().
   std::string notify_keyspace_events;

@@ -180,6 +180,10 @@ constexpr Option kTable[] = {
      .form = Form::events,
      .help = "events of keys that are published: K and E for the channels, A or g$lshzxetdnm for "
              "the classes"},
+    {.name = "hll-sparse-max-bytes",
+     .field = &Settings::hll_sparse_max_bytes,
+     .form = Form::bytes,
+     .help = "largest HyperLogLog that is kept in the sparse form"},
     // Limits
     {.name = "proto-max-bulk-len",
      .field = &Settings::proto_max_bulk_len,
@@ -269,7 +273,6 @@ constexpr std::string_view kForeign[] = {"rdb",
                                          "set-max",
                                          "zset-max",
                                          "stream-",
-                                         "hll-",
                                          "lazyfree",
                                          "latency",
                                          "jemalloc",

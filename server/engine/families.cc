@@ -8,6 +8,9 @@ std::span<const Family* const> all_families() {
   static constexpr std::array kFamilies{
       &strings,
       &counters,
+      &bitmaps,
+      &bitfields,
+      &hyperloglogs,
       &hashes,
       &keys,
       &expiry,

@@ -10,6 +10,9 @@ namespace larder::server {
 
 extern const Family strings;
 extern const Family counters;
+extern const Family bitmaps;
+extern const Family bitfields;
+extern const Family hyperloglogs;
 extern const Family hashes;
 extern const Family keys;
 extern const Family expiry;
