@@ -102,6 +102,10 @@ std::string invalid_expire(std::string_view command) {
   return fmt::format("ERR invalid expire time in '{}' command", command);
 }
 
+std::string no_input_keys(std::string_view command) {
+  return fmt::format("ERR at least 1 input key is needed for '{}' command", command);
+}
+
 std::string unsupported_option(std::string_view option) {
   return fmt::format("ERR Unsupported option {}", echoed(option));
 }

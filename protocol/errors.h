@@ -191,6 +191,22 @@ inline constexpr Text hash_not_an_integer = "ERR hash value is not an integer";
 inline constexpr Text hash_not_a_float = "ERR hash value is not a float";
 inline constexpr Text nan_or_infinity = "ERR value is NaN or Infinity";
 
+// --- sorted sets
+inline constexpr Text zadd_nx_and_xx = "ERR XX and NX options at the same time are not compatible";
+inline constexpr Text zadd_gt_lt_nx =
+    "ERR GT, LT, and/or NX options at the same time are not compatible";
+inline constexpr Text zadd_incr_pairs = "ERR INCR option supports a single increment-element pair";
+inline constexpr Text score_not_a_number = "ERR resulting score is not a number (NaN)";
+inline constexpr Text score_range = "ERR min or max is not a float";
+inline constexpr Text name_range = "ERR min or max not valid string range item";
+inline constexpr Text limit_needs_range =
+    "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX";
+inline constexpr Text scores_of_names =
+    "ERR syntax error, WITHSCORES not supported in combination with BYLEX";
+inline constexpr Text weight_not_a_float = "ERR weight value is not a float";
+inline constexpr Text limit_negative = "ERR LIMIT can't be negative";
+std::string no_input_keys(std::string_view command);
+
 // --- transactions
 inline constexpr Text too_many_subscriptions =
     "ERR subscriptions of this client would exceed client-query-buffer-limit";

@@ -119,7 +119,7 @@ void say_type(Reply& reply, std::string_view type) {
 // Where to begin, and how to go on from there: what a proxy needs to find the keys of any request.
 void say_key_spec(Reply& reply, const Command& row, std::size_t n) {
   const Keys& keys = places_of(row);
-  const bool counted = keys.numkeys != 0;
+  const bool counted = keys.numkeys != 0 && (n == 1 || !has_two_specs(row));
   reply.map(3);
   reply.bulk("flags");
   say_access(reply, row, n);
@@ -132,7 +132,7 @@ void say_key_spec(Reply& reply, const Command& row, std::size_t n) {
   reply.map(3);
   if (counted) {
     say_number(reply, "keynumidx", 0);
-    say_number(reply, "firstkey", keys.first - keys.numkeys);
+    say_number(reply, "firstkey", 1);
     say_number(reply, "keystep", 1);
     return;
   }
@@ -205,7 +205,7 @@ void say_access(Reply& reply, const Command& row, std::size_t n) {
 }
 
 void say_info(Reply& reply, const Registry& registry, const Command& row) {
-  const bool fixed_keys = !has_movable_keys(row);
+  const bool fixed_keys = !has_movable_keys(row) || has_two_specs(row);
   reply.array(10);
   reply.bulk(registry.full_name(row));
   reply.integer(row.arity.words);

@@ -35,6 +35,9 @@ std::span<const Family* const> all_families() {
       &server_commands,
       &debug_commands,
       &pubsub_commands,
+      &zsets,
+      &zset_ranges,
+      &zset_algebra,
   };
   return kFamilies;
 }

@@ -37,6 +37,9 @@ extern const Family monitor_commands;
 extern const Family server_commands;
 extern const Family debug_commands;
 extern const Family pubsub_commands;
+extern const Family zsets;
+extern const Family zset_ranges;
+extern const Family zset_algebra;
 
 std::span<const Family* const> all_families();
 

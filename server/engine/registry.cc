@@ -143,6 +143,8 @@ std::vector<std::size_t> key_positions(const Command& command, Words words) {
     const auto count = storage::strict_integer(words[at]);
     const std::size_t left = words.size() - at - 1;
     if (!count || *count < 0 || static_cast<std::size_t>(*count) > left) return positions;
+    // A key in front of those that are counted: where ZUNIONSTORE puts its result.
+    if (keys.first < keys.numkeys) positions.push_back(static_cast<std::size_t>(keys.first));
     for (std::size_t i = 0; i < static_cast<std::size_t>(*count); ++i)
       positions.push_back(at + 1 + i);
     return positions;
