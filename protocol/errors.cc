@@ -106,6 +106,25 @@ std::string no_input_keys(std::string_view command) {
   return fmt::format("ERR at least 1 input key is needed for '{}' command", command);
 }
 
+std::string geo_invalid_place(double longitude, double latitude) {
+  return fmt::format("ERR invalid longitude,latitude pair {:f},{:f}", longitude, latitude);
+}
+
+std::string geo_store_and_with(std::string_view what) {
+  return fmt::format("ERR {} is not compatible with WITHDIST, WITHHASH and WITHCOORD options",
+                     what);
+}
+
+std::string geo_one_centre(std::string_view command) {
+  return fmt::format("ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {}",
+                     echoed(command));
+}
+
+std::string geo_one_shape(std::string_view command) {
+  return fmt::format("ERR exactly one of BYRADIUS and BYBOX can be specified for {}",
+                     echoed(command));
+}
+
 std::string unsupported_option(std::string_view option) {
   return fmt::format("ERR Unsupported option {}", echoed(option));
 }

@@ -207,6 +207,21 @@ inline constexpr Text weight_not_a_float = "ERR weight value is not a float";
 inline constexpr Text limit_negative = "ERR LIMIT can't be negative";
 std::string no_input_keys(std::string_view command);
 
+// --- places
+inline constexpr Text geo_unit = "ERR unsupported unit provided. please use M, KM, FT, MI";
+inline constexpr Text geo_radius = "ERR need numeric radius";
+inline constexpr Text geo_radius_negative = "ERR radius cannot be negative";
+inline constexpr Text geo_width = "ERR need numeric width";
+inline constexpr Text geo_height = "ERR need numeric height";
+inline constexpr Text geo_box_negative = "ERR height or width cannot be negative";
+inline constexpr Text geo_no_member = "ERR could not decode requested zset member";
+inline constexpr Text geo_count = "ERR COUNT must be > 0";
+inline constexpr Text geo_any_and_count = "ERR the ANY argument requires COUNT argument";
+std::string geo_invalid_place(double longitude, double latitude);
+std::string geo_store_and_with(std::string_view what);
+std::string geo_one_centre(std::string_view command);
+std::string geo_one_shape(std::string_view command);
+
 // --- transactions
 inline constexpr Text too_many_subscriptions =
     "ERR subscriptions of this client would exceed client-query-buffer-limit";

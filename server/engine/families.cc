@@ -38,6 +38,7 @@ std::span<const Family* const> all_families() {
       &zsets,
       &zset_ranges,
       &zset_algebra,
+      &geo,
   };
   return kFamilies;
 }

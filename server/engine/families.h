@@ -40,6 +40,7 @@ extern const Family pubsub_commands;
 extern const Family zsets;
 extern const Family zset_ranges;
 extern const Family zset_algebra;
+extern const Family geo;
 
 std::span<const Family* const> all_families();
 
