@@ -178,6 +178,14 @@ inline constexpr Text selftest_forms = "TESTFAILED the dense and the sparse form
 inline constexpr Text selftest_count = "TESTFAILED too large an error in the count";
 std::string unknown_pfdebug(std::string_view subcommand);
 
+// --- DUMP, RESTORE
+inline constexpr Text busy_key = "BUSYKEY Target key name already exists.";
+inline constexpr Text bad_restore_ttl = "ERR Invalid TTL value, must be >= 0";
+inline constexpr Text bad_idle_time = "ERR Invalid IDLETIME value, must be >= 0";
+inline constexpr Text bad_frequency = "ERR Invalid FREQ value, must be >= 0 and <= 255";
+inline constexpr Text bad_dump_frame = "ERR DUMP payload version or checksum are wrong";
+inline constexpr Text bad_dump = "ERR Bad data format";
+
 // --- lists
 inline constexpr Text lpos_rank_zero =
     "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use "

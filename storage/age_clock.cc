@@ -43,4 +43,27 @@ std::int64_t AgeClock::idle_ms(std::uint32_t label, std::int64_t now_ms) const {
   return then_ms == 0 ? 0 : std::max<std::int64_t>(0, now_ms - then_ms);
 }
 
+std::uint32_t AgeClock::label_idle_for(std::int64_t idle_ms, std::int64_t now_ms) const {
+  const std::uint32_t now = label_.load(std::memory_order_acquire);
+  const auto is_younger = [&](std::uint32_t back) {
+    const std::uint32_t label = (now - back) & (kLabels - 1);
+    const bool is_known = moment(label, now) >> kUnitBits != 0;
+    return is_known && this->idle_ms(label, now_ms) < idle_ms;
+  };
+  // Younger ones come first; behind the oldest there are none that were.
+  std::uint32_t younger = 0;
+  std::uint32_t end = kLabels;
+  while (younger < end) {
+    const std::uint32_t middle = younger + (end - younger) / 2;
+    if (is_younger(middle)) {
+      younger = middle + 1;
+    } else {
+      end = middle;
+    }
+  }
+  const std::uint32_t label = (now - younger) & (kLabels - 1);
+  const bool is_known = younger < kLabels && moment(label, now) >> kUnitBits != 0;
+  return is_known || younger == 0 ? label : (label + 1) & (kLabels - 1);
+}
+
 }  // namespace larder::storage

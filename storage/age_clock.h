@@ -57,6 +57,8 @@ class AgeClock {
     return static_cast<std::uint32_t>(moment(now, now)) & kUnitMask;
   }
   std::int64_t idle_ms(std::uint32_t label, std::int64_t now_ms) const;
+  // The newest label that is so old; the oldest there was, when none is.
+  std::uint32_t label_idle_for(std::int64_t idle_ms, std::int64_t now_ms) const;
 
  private:
   static constexpr std::uint64_t kLongestLabelMs = 1000;

@@ -50,6 +50,12 @@ class AutoShard {
     return bits >> kUsesBits == label ? bits : bits_of_later_use(bits, label);
   }
 
+  // The same uses, but the last of them so long ago, as far back as the clock remembers.
+  std::uint32_t bits_when_idle(std::uint32_t bits, std::int64_t idle_ms,
+                               std::int64_t now_ms) const {
+    return store_.clock.label_idle_for(idle_ms, now_ms) << kUsesBits | (bits & kUsesMask);
+  }
+
   // Evictions will follow: what they need is made, so that it counts as used before.
   void prepare(std::size_t keys, std::size_t shard_bytes);
   // What it costs to keep the entry until it brings a hit; remembered as seen by an eviction. After

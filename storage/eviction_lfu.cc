@@ -22,8 +22,12 @@ unsigned frequency(const Rules& rules, std::uint32_t bits, std::int64_t now_ms) 
   return counter - std::min(counter, minutes / rules.decay_minutes);
 }
 
+std::uint32_t bits_of_frequency(unsigned frequency, std::int64_t now_ms) {
+  return minute_clock(now_ms) << 8 | std::min(frequency, kMost);
+}
+
 std::uint32_t bits_when_made(std::int64_t now_ms) {
-  return minute_clock(now_ms) << 8 | kOfNew;
+  return bits_of_frequency(kOfNew, now_ms);
 }
 
 std::uint32_t bits_when_used(const Rules& rules, std::uint32_t bits, std::int64_t now_ms,

@@ -21,6 +21,7 @@ struct Rules {
 };
 
 std::uint32_t bits_when_made(std::int64_t now_ms);
+std::uint32_t bits_of_frequency(unsigned frequency, std::int64_t now_ms);
 std::uint32_t bits_when_used(const Rules& rules, std::uint32_t bits, std::int64_t now_ms,
                              std::uint64_t chance);
 // The counter as it has fallen until now.

@@ -170,6 +170,12 @@ class Shard {
             : bits_when_read(rules, before, now_ms, is_lfu(rules.policy) ? draw() : 0);
     if (bits != before) entry->store_eviction(bits);
   }
+  // The entry counts as last used so long ago. Not under an LFU policy.
+  void was_used_before(Entry* entry, std::int64_t idle_ms, std::int64_t now_ms) {
+    entry->store_eviction(rules_.eviction.policy == Policy::allkeys_auto
+                              ? auto_.bits_when_idle(entry->eviction(), idle_ms, now_ms)
+                              : bits_when_made(rules_.eviction, now_ms - idle_ms));
+  }
   // Gives a present entry another deadline; answers where the entry is now.
   Entry* set_deadline(std::uint32_t db, const Key& key, Entry* entry, Deadline deadline,
                       std::int64_t now_ms);

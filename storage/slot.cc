@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "storage/ensure.h"
+#include "storage/eviction_lfu.h"
 #include "storage/shard.h"
 #include "storage/ticks.h"
 #include "storage/types/packed.h"
@@ -122,6 +123,16 @@ void Slot::set_deadline(Deadline deadline) {
   ensure(entry_ != nullptr, "only a key that is there gets a deadline");
   if (deadline.has_passed(now_ms_)) return static_cast<void>(erase());
   entry_ = shard_.set_deadline(db_, key_, entry_, deadline, now_ms_);
+}
+
+void Slot::was_used_before(std::int64_t idle_ms) {
+  if (!is_lfu(shard_.rules().eviction.policy)) shard_.was_used_before(entry_, idle_ms, now_ms_);
+}
+
+void Slot::is_used_often(unsigned frequency) {
+  if (is_lfu(shard_.rules().eviction.policy)) {
+    entry_->store_eviction(lfu::bits_of_frequency(frequency, now_ms_));
+  }
 }
 
 Result<std::size_t> Slot::append(std::string_view tail, std::size_t max_bytes) {

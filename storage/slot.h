@@ -50,6 +50,11 @@ class Slot {
   // False when there was nothing to erase.
   bool erase();
 
+  // RESTORE: the key, which is present, was last used so long ago; or it is used so often, on the
+  // scale of the LFU policies (0 to 255). Each is of no meaning under a policy that does not tell.
+  void was_used_before(std::int64_t idle_ms);
+  void is_used_often(unsigned frequency);
+
   // Strings only (absent counts as empty); the deadline stays. Each answers the new length in
   // bytes.
   Result<std::size_t> append(std::string_view tail, std::size_t max_bytes);

@@ -34,6 +34,7 @@ std::span<const Family* const> all_families() {
       &monitor_commands,
       &server_commands,
       &debug_commands,
+      &dump_commands,
       &pubsub_commands,
       &zsets,
       &zset_ranges,

@@ -36,6 +36,7 @@ extern const Family slowlog_commands;
 extern const Family monitor_commands;
 extern const Family server_commands;
 extern const Family debug_commands;
+extern const Family dump_commands;
 extern const Family pubsub_commands;
 extern const Family zsets;
 extern const Family zset_ranges;

@@ -16,10 +16,7 @@ constexpr unsigned kInteger64 = 0xf4;
 constexpr std::size_t kMostSmallText = 63;
 constexpr std::size_t kMostMediumText = 4095;
 
-// A listpack's head: its size in four bytes and the count in two; behind the elements an end mark.
-constexpr std::size_t kListpackHeadBytes = 6;
 constexpr char kListpackEnd = '\xff';
-constexpr std::uint16_t kCountUnknown = 0xffff;
 
 std::size_t integer_bytes(unsigned first) {
   switch (first) {
@@ -180,17 +177,6 @@ void Packed::append(std::string& to, std::string_view text) {
   append_back_length(to, to.size() - begin);
 }
 
-std::string Packed::to_listpack() const {
-  std::string listpack;
-  const std::size_t size = kListpackHeadBytes + end() - begin() + 1;
-  listpack.reserve(size);
-  append_low_bytes(listpack, size, 4);
-  append_low_bytes(listpack, count(), 2);
-  listpack += slice(begin(), end());
-  listpack += kListpackEnd;
-  return listpack;
-}
-
 // Where the element ends that begins here, if it is spelled as it should be and lies within the
 // value.
 std::optional<std::size_t> Packed::checked_next(std::size_t position) const {
@@ -213,26 +199,13 @@ std::optional<std::size_t> Packed::checked_next(std::size_t position) const {
   return position + size + back.size();
 }
 
-std::optional<std::string> Packed::from_listpack(std::string_view listpack) {
+std::optional<std::size_t> Packed::stated_count(std::string_view listpack) {
   if (listpack.size() < kListpackHeadBytes + 1 || listpack.back() != kListpackEnd) return {};
-  if (listpack.size() > kMostBytes) return {};
   std::uint32_t size = 0;
-  std::uint16_t stated = 0;
+  std::uint16_t count = 0;
   std::memcpy(&size, listpack.data(), sizeof size);
-  std::memcpy(&stated, listpack.data() + sizeof size, sizeof stated);
-  if (size != listpack.size()) return {};
-  std::string value(kNone);
-  value += listpack.substr(kListpackHeadBytes, size - kListpackHeadBytes - 1);
-  const Packed packed(value);
-  std::size_t count = 0;
-  for (std::size_t at = packed.begin(); at < packed.end(); ++count) {
-    const auto next = packed.checked_next(at);
-    if (!next) return {};
-    at = *next;
-  }
-  if (stated != kCountUnknown && stated != count) return {};
-  store_count(value.data(), count);
-  return value;
+  std::memcpy(&count, listpack.data() + sizeof size, sizeof count);
+  return size == listpack.size() ? std::optional<std::size_t>(count) : std::nullopt;
 }
 
 }  // namespace larder::storage

@@ -7,12 +7,12 @@
 //   comes from behind]
 //
 // Elements are spelled as in Redis's listpacks (its public specification), so that a dump is these
-// bytes with another head and an end mark (to_listpack): text that is a 64-bit integer as INCR
+// bytes with another head and an end mark: text that is a 64-bit integer as INCR
 // would write it takes 1 to 9 bytes, text of up to 63 bytes one more than itself, and each a byte
 // or more behind.
 //
 // A position is an offset from the start of the value. Reads trust the bytes: what comes from
-// outside (RESTORE) is checked by from_listpack().
+// outside (RESTORE) is read by each_of_listpack().
 // Cost: finding is a walk; that is why collections leave this encoding when they grow (limits.h).
 // Thread: whoever holds the shard.
 #pragma once
@@ -67,10 +67,22 @@ class Packed {
     return value_.substr(from, to - from);
   }
 
-  // The same elements as a listpack of Redis's, for a dump; and the value of one that comes from
-  // outside, every byte of which is checked. Nothing: it is no listpack, or too large for us.
-  std::string to_listpack() const;
-  static std::optional<std::string> from_listpack(std::string_view listpack);
+  // visit(const Bytes&) of each element of a listpack that comes from outside, every byte of which
+  // is checked. False: it is none, and what was visited means nothing.
+  template <class Visit>
+  static bool each_of_listpack(std::string_view listpack, Visit&& visit) {
+    const auto stated = stated_count(listpack);
+    if (!stated) return false;
+    const Packed elements(listpack.substr(0, listpack.size() - 1));
+    std::size_t count = 0;
+    for (std::size_t at = kListpackHeadBytes; at < elements.end(); ++count) {
+      const auto next = elements.checked_next(at);
+      if (!next) return false;
+      visit(elements.at(at));
+      at = *next;
+    }
+    return *stated == kCountUnknown || *stated == count;
+  }
 
   // Writes an element behind others.
   static void append(std::string& to, std::string_view text);
@@ -84,12 +96,18 @@ class Packed {
   }
 
  private:
+  // A listpack's head: its size in four bytes and the count in two, or that nobody counted.
+  static constexpr std::size_t kListpackHeadBytes = 6;
+  static constexpr std::size_t kCountUnknown = 0xffff;
+
   struct Head {
     std::size_t bytes;    // of the head itself
     std::size_t payload;  // of what follows it
   };
   Head head_at(std::size_t position) const;
   std::optional<std::size_t> checked_next(std::size_t position) const;
+  // What the head of a listpack says of the count; nothing when it is no such head, or no end mark.
+  static std::optional<std::size_t> stated_count(std::string_view listpack);
   unsigned char byte(std::size_t position) const {
     return static_cast<unsigned char>(value_[position]);
   }
