@@ -167,7 +167,6 @@ inline constexpr Text lcs_len_and_idx =
 inline constexpr Text lcs_too_large =
     "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len";
 
-// --- lists, and SORT
 // --- HyperLogLog
 inline constexpr Text not_a_hyperloglog = "WRONGTYPE Key is not a valid HyperLogLog string value.";
 inline constexpr Text corrupted_hyperloglog = "INVALIDOBJ Corrupted HLL object detected";
@@ -186,7 +185,7 @@ inline constexpr Text bad_frequency = "ERR Invalid FREQ value, must be >= 0 and 
 inline constexpr Text bad_dump_frame = "ERR DUMP payload version or checksum are wrong";
 inline constexpr Text bad_dump = "ERR Bad data format";
 
-// --- lists
+// --- lists, and SORT
 inline constexpr Text lpos_rank_zero =
     "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use "
     "negative to start from the end of the list";

@@ -26,6 +26,7 @@
 #include "server/engine/families.h"
 #include "storage/types/hash.h"
 #include "storage/types/set.h"
+#include "storage/types/zset.h"
 
 namespace larder::server {
 namespace {
@@ -138,6 +139,11 @@ std::optional<Items> items_of(const Value* value) {
   switch (value->type()) {
     case Type::list: ListView(*value).walk(Side::left, 0, SIZE_MAX, add); return items;
     case Type::set: storage::SetView(*value).each(add); return items;
+    case Type::zset: {
+      const storage::ZsetView zset(*value);
+      zset.each(zset.all(), false, [&](const Bytes& member, double) { add(member); });
+      return items;
+    }
     default: return std::nullopt;
   }
 }
