@@ -203,23 +203,16 @@ void zpopmax(Call& call) {
 // ZMPOP numkeys key [key ...] MIN|MAX [COUNT count] -> a key and what was taken there, or null.
 void zmpop(Call& call) {
   Args args = call.args_from(1);
-  const std::vector<Key> names = read_popped_keys(call, args);
-  const ZsetEnd end = read_zset_end(args);
-  std::int64_t most = 1;
-  if (args.more() && args.eat("COUNT")) {
-    most = args.more() ? args.integer_between(1, kMostCount, errors::count_not_positive) : 0;
-    if (most == 0) args.fail(errors::syntax);
-  }
+  const ZsetPopRequest request = read_zset_pop_request(call, args);
   if (!args.finish()) return call.reply.error(args.problem());
-  Keyspace::Several several(call.keys, names);
-  for (const Key& name : names) {
+  Keyspace::Several several(call.keys, request.names);
+  for (const Key& name : request.names) {
     bool is_absent = false;
     const auto absent = [&] { is_absent = true; };
     update_zset(call, *several, name, absent, [&](Slot& slot) {
       call.reply.array(2);
       call.reply.bulk(name.bytes);
-      say_members(call.reply, Telling::paired,
-                  pop_members(call, slot, end, static_cast<std::size_t>(most)));
+      say_members(call.reply, Telling::paired, pop_members(call, slot, request.end, request.most));
     });
     if (!is_absent) return;
   }
@@ -498,20 +491,25 @@ void store_members(Call& call, Slot& slot, const std::vector<Scored>& members,
   call.reply.integer(static_cast<std::int64_t>(members.size()));
 }
 
-ZsetEnd read_zset_end(Args& args) {
-  if (args.eat("MIN")) return ZsetEnd::min;
-  if (!args.eat("MAX")) args.fail(errors::syntax);
-  return ZsetEnd::max;
-}
-
-std::vector<Key> read_popped_keys(const Call& call, Args& args) {
+ZsetPopRequest read_zset_pop_request(const Call& call, Args& args) {
+  ZsetPopRequest request{.names = {}, .end = ZsetEnd::max};
   const std::int64_t count = args.integer_between(1, kMostCount, errors::numkeys_not_positive);
-  std::vector<Key> names;
-  if (args.failed()) return names;
+  if (args.failed()) return request;
   for (const std::string_view name : args.take_words(static_cast<std::size_t>(count))) {
-    names.push_back(call.keys.key(name));
+    request.names.push_back(call.keys.key(name));
   }
-  return names;
+  if (args.eat("MIN")) {
+    request.end = ZsetEnd::min;
+  } else if (!args.eat("MAX")) {
+    args.fail(errors::syntax);
+  }
+  if (args.more() && args.eat("COUNT")) {
+    std::int64_t most = 0;
+    if (args.more()) most = args.integer_between(1, kMostCount, errors::count_not_positive);
+    if (most == 0) args.fail(errors::syntax);
+    request.most = static_cast<std::size_t>(most);
+  }
+  return request;
 }
 
 std::vector<Scored> pop_members(const Call& call, Slot& slot, ZsetEnd end, std::size_t most) {

@@ -85,8 +85,6 @@ void add_members(Call& call, const AddOptions& options, std::span<const NewMembe
 
 enum class ZsetEnd : std::uint8_t { min, max };
 
-// MIN | MAX at the cursor; anything else is a syntax error.
-ZsetEnd read_zset_end(Args& args);
 // A change that took members out: the event of that name, and that the key is gone if it is.
 void tell_removal(const Call& call, const storage::Slot& slot, std::string_view event);
 // These in the place of whatever a slot holds, without its deadline; says how many, tells the event
@@ -98,7 +96,12 @@ void store_members(Call& call, storage::Slot& slot, const std::vector<storage::S
 std::vector<storage::Scored> pop_members(const Call& call, storage::Slot& slot, ZsetEnd end,
                                          std::size_t most);
 
-// numkeys and the keys at the cursor of those that pop; any problem is latched in `args`.
-std::vector<Key> read_popped_keys(const Call& call, Args& args);
+// numkeys key [key ...] MIN|MAX [COUNT count] at the cursor; any problem is latched in `args`.
+struct ZsetPopRequest {
+  std::vector<Key> names;
+  ZsetEnd end;
+  std::size_t most = 1;
+};
+ZsetPopRequest read_zset_pop_request(const Call& call, Args& args);
 
 }  // namespace larder::server

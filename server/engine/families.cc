@@ -21,6 +21,7 @@ std::span<const Family* const> all_families() {
       &sets,
       &set_algebra,
       &sorting,
+      &blocking_zsets,
       &connection,
       &client_commands,
       &transactions,

@@ -23,6 +23,7 @@ extern const Family blocking_lists;
 extern const Family sets;
 extern const Family set_algebra;
 extern const Family sorting;
+extern const Family blocking_zsets;
 extern const Family connection;
 extern const Family client_commands;
 extern const Family transactions;
