@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <vector>
 
 using namespace larder::storage;
 
@@ -78,4 +79,21 @@ TEST_CASE("a label that never was says nothing") {
   AgeClock clock;
   clock.label(kNow);
   CHECK(clock.idle_ms(500'000, kNow + 1000) == 0);
+}
+
+TEST_CASE("the label of a span is the newest that is so old, and none that never was") {
+  AgeClock clock;
+  std::vector<std::uint32_t> labels;
+  for (int i = 0; i < 5000; ++i) labels.push_back(clock.label(kNow + i * 2000));
+  const std::int64_t now_ms = kNow + 4999 * 2000;
+  for (const int back : {0, 1, 2, 700, 1000}) {
+    const auto i = static_cast<std::size_t>(4999 - back);
+    CHECK(clock.label_idle_for(back * 2000, now_ms) == labels[i]);
+    CHECK(clock.idle_ms(clock.label_idle_for(back * 2000 - 1, now_ms), now_ms) == back * 2000);
+  }
+  // Beyond what is kept of each label, every 1024th tells.
+  const std::uint32_t old = clock.label_idle_for(3000 * 2000, now_ms);
+  CHECK(clock.idle_ms(old, now_ms) >= 3000 * 2000);
+  // Older than the clock: as old as it is.
+  CHECK(clock.idle_ms(clock.label_idle_for(1'000'000'000, now_ms), now_ms) == 4999 * 2000);
 }
