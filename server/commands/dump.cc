@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -281,6 +282,14 @@ RestoreOptions read_restore_options(Args& args) {
   return options;
 }
 
+// From `ms` of now on, or at that moment of wall time; 0: never.
+Deadline restored_deadline(const Call& call, std::int64_t ms, bool is_absolute) {
+  if (ms == 0) return Deadline::never();
+  if (is_absolute) return deadline_of(call, ms, TimeBase::epoch);
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  return deadline_of(call, std::min(ms, kMost - call.now_ms) + call.now_ms, TimeBase::now);
+}
+
 // RESTORE key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]. The
 // order of looking is Redis's: options, key, time to live, frame, value.
 void restore(Call& call) {
@@ -300,9 +309,7 @@ void restore(Call& call) {
   const auto value = read_value(reader);
   if (!value) return call.reply.error(errors::bad_dump);
 
-  const Deadline deadline =
-      ms == 0 ? Deadline::never()
-              : deadline_of(call, ms, options.is_absolute ? TimeBase::epoch : TimeBase::now);
+  const Deadline deadline = restored_deadline(call, ms, options.is_absolute);
   call.keys.update(name, [&](Slot& slot) {
     if (is_taken(slot)) return call.reply.error(errors::busy_key);
     slot.erase();

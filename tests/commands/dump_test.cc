@@ -47,6 +47,16 @@ TEST_CASE("under allkeys-auto it is as idle as the clock of uses can say") {
   CHECK(larder("OBJECT IDLETIME k") == "100");
 }
 
+TEST_CASE("a restored key lives as long as it is told to") {
+  Larder larder;
+  CHECK(larder.say({"RESTORE", "k", "5000", kDumped}) == "OK");
+  CHECK(larder("PTTL k") == "5000");
+  larder.advance(5s);
+  CHECK(larder("EXISTS k") == "0");
+  CHECK(larder.say({"RESTORE", "k", "9223372036854775807", kDumped}) == "OK");
+  CHECK(larder("GET k") == "123");
+}
+
 TEST_CASE("a key that is restored dead is not there") {
   Larder larder;
   larder("SET k v");
