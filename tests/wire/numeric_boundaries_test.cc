@@ -272,7 +272,7 @@ const std::vector<std::vector<std::string>> kAfter = {
     {"LRANGE", "list", "0", "-1"},
     {"PERSIST", "k"},
     {"PERSIST", "ttl"},
-    {"HGETALL", "h"},
+    {"HMGET", "h", "f", "n"},
     {"HGETALL", "missing"},
     {"DBSIZE"},
 };
