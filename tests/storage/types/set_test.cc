@@ -199,7 +199,7 @@ TEST_CASE("a set is a set, whatever its encodings") {
     }
   }
   CHECK(encodings.size() == 4);
-  for (const auto& [name, times] : encodings) CHECK_MESSAGE(times > 100, name);
+  for (const auto& encoding : encodings) CHECK_MESSAGE(encoding.second > 100, encoding.first);
 }
 
 TEST_CASE("a scan visits every member, though others come and go") {
@@ -228,10 +228,10 @@ TEST_CASE("a scan visits every member, though others come and go") {
 // Rough: each of n is drawn `expected` times, give or take.
 void check_even(const std::map<std::string, int>& drawn, std::size_t of, double expected) {
   CHECK(drawn.size() == of);
-  for (const auto& [member, times] : drawn) {
-    INFO(member, " ", times);
-    CHECK(times > expected * 0.6);
-    CHECK(times < expected * 1.5);
+  for (const auto& drawn_member : drawn) {
+    INFO(drawn_member.first, " ", drawn_member.second);
+    CHECK(drawn_member.second > expected * 0.6);
+    CHECK(drawn_member.second < expected * 1.5);
   }
 }
 
