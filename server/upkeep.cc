@@ -78,8 +78,8 @@ bool Upkeep::tick(Lane& lane) {
 
 std::int64_t Upkeep::next_tick_us(const Lane& lane) const {
   if (lane.is_behind) return kBusyPauseUs;
-  const std::int64_t left_us = (next_alarm_ms(lane) - services_.timeline.now_ms()) * 1000;
-  return std::clamp<std::int64_t>(left_us, kBusyPauseUs, kTickMs * 1000);
+  const std::int64_t left_ms = next_alarm_ms(lane) - services_.timeline.now_ms();
+  return std::max<std::int64_t>(kBusyPauseUs, std::clamp<std::int64_t>(left_ms, 0, kTickMs) * 1000);
 }
 
 // Somebody has set the wall clock: deadlines that follow it must move, and nobody may make one by

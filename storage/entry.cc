@@ -85,7 +85,7 @@ bool Entry::splice_inline(std::size_t at, std::size_t removed, std::string_view 
   if (!has_room_for(after)) return false;
   char* const place = value() + at;
   std::memmove(place + inserted.size(), place + removed, before - at - removed);
-  std::memcpy(place, inserted.data(), inserted.size());
+  inserted.copy(place, inserted.size());  // which may be nothing, and point nowhere
   store_value_size(after);
   return true;
 }

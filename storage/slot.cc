@@ -257,7 +257,7 @@ void Slot::splice_inline(std::size_t at, std::size_t removed, std::string_view i
                              {entry_->type(), entry_->encoding(), deadline(), size});
   char* value = newer->value();
   std::memcpy(value, before.data(), at);
-  std::memcpy(value + at, inserted.data(), inserted.size());
+  inserted.copy(value + at, inserted.size());  // which may be nothing, and point nowhere
   std::memcpy(value + at + inserted.size(), before.data() + at + removed,
               before.size() - at - removed);
   put(newer);

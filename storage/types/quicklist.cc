@@ -253,7 +253,7 @@ Chunk* Quicklist::splice(Chunk* chunk, std::size_t at, std::size_t removed,
     std::memmove(bytes + begin, bytes + old, at);
     std::memmove(bytes + new_tail, bytes + old_tail, tail);
   }
-  std::memcpy(bytes + begin + at, inserted.data(), inserted.size());
+  inserted.copy(bytes + begin + at, inserted.size());  // which may be nothing, and point nowhere
   chunk->begin = static_cast<std::uint32_t>(begin);
   chunk->end = static_cast<std::uint32_t>(begin + size);
   return chunk;

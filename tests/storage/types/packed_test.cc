@@ -34,7 +34,7 @@ std::vector<std::string> boundary_elements() {
        {0, 1, 62, 63, 64, 125, 126, 127, 4094, 4095, 4096, 16'380, 16'382, 16'383, 16'384}) {
     elements.emplace_back(size, 'x');
   }
-  for (int bits = 6; bits < 64; ++bits) {
+  for (int bits = 6; bits < 63; ++bits) {
     const std::int64_t edge = std::int64_t{1} << bits;
     for (const std::int64_t near : {edge - 1, edge, edge + 1}) {
       elements.push_back(std::to_string(near));
