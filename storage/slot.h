@@ -84,6 +84,15 @@ class Slot {
     const ObjectEdit held(*this);
     return edit(held.object());
   }
+  // The same for an edit that answers how much it has changed; nothing (0, false): nobody is told.
+  template <class Edit>
+  auto change_object(Edit&& edit) {
+    Object& object = *entry_->object();
+    const std::size_t before_bytes = object.weight_bytes();
+    const auto changed = edit(object);
+    if (changed) object_changed(object.weight_bytes(), before_bytes);
+    return changed;
+  }
   // For them: how long collections stay compact, and the seed of hashes.
   const CollectionLimits& limits() const;
   std::uint64_t seed() const;

@@ -19,13 +19,6 @@ constexpr std::uint32_t kFreeShare = 4;
 constexpr std::uint32_t kFreeLinks = 64;
 constexpr std::size_t kLinksPerWord = 64;
 
-std::uint64_t reverse_bits(std::uint64_t v) {
-  v = ((v >> 1) & 0x5555555555555555ull) | ((v & 0x5555555555555555ull) << 1);
-  v = ((v >> 2) & 0x3333333333333333ull) | ((v & 0x3333333333333333ull) << 2);
-  v = ((v >> 4) & 0x0f0f0f0f0f0f0f0full) | ((v & 0x0f0f0f0f0f0f0f0full) << 4);
-  return __builtin_bswap64(v);
-}
-
 }  // namespace
 
 Table::Table(const Heap& heap, std::size_t most_bytes, std::uint64_t seed)

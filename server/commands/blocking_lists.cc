@@ -1,11 +1,11 @@
 // Lists that are waited for: BLPOP, BRPOP, BLMPOP, BLMOVE, BRPOPLPUSH.
 //
-// Each is its sister that does not wait, run when there is a list (engine/blocking.h says when, and
-// who comes first). Its words are read anew then: they are all that a sleeper keeps.
-// Thread: loop; what takes may run on the loop of whoever filled the list.
+// How they wait: blocking_pops.h. Thread: loop; what takes may run on the loop of whoever filled
+// the list.
 #include <optional>
 
 #include "protocol/errors.h"
+#include "server/commands/blocking_pops.h"
 #include "server/commands/lists.h"
 #include "server/commands/shared_args.h"
 #include "server/engine/blocking.h"
@@ -43,53 +43,26 @@ bool take_right(Call& call, std::size_t key) {
 }
 
 // BLPOP key [key ...] timeout -> the first list that is there, and its element
-void pop(Call& call, bool (*take)(Call& call, std::size_t key)) {
-  const std::size_t keys = call.words.size() - 2;
-  Args args = call.args_from(1 + keys);
-  const std::int64_t timeout_ms = read_timeout(args, call, TimeUnit::seconds);
-  if (!args.finish()) return call.reply.error(args.problem());
-  take_or_wait(call, {.keys = keys,
-                      .type = storage::Type::list,
-                      .timeout_ms = timeout_ms,
-                      .take = take,
-                      .give_up = say_null_array});
-}
-
 void blpop(Call& call) {
-  pop(call, take_left);
+  pop_or_wait(call, storage::Type::list, take_left);
 }
 
 void brpop(Call& call) {
-  pop(call, take_right);
+  pop_or_wait(call, storage::Type::list, take_right);
 }
 
-constexpr std::size_t kNumkeys = 2;  // of BLMPOP: the position of that word
-
 bool take_several(Call& call, std::size_t key) {
-  Args args = call.args_from(kNumkeys);
-  const PopRequest request = read_pop_request(args);
+  const PopRequest request = pop_request_of(call, kSides);
   return call.keys.update(call.key(key), [&](storage::Slot& slot) {
     call.reply.array(2);
     call.reply.bulk(call.word(key));
-    pop_several(call, slot, request.side, request.most);
+    pop_several(call, slot, side_of(request), request.most);
     return true;
   });
 }
 
-// BLMPOP timeout numkeys key [key ...] LEFT|RIGHT [COUNT count]. The timeout is judged last.
 void blmpop(Call& call) {
-  Args args = call.args_from(kNumkeys);
-  const PopRequest request = read_pop_request(args);
-  if (!args.finish()) return call.reply.error(args.problem());
-  Args first = call.args_from(1);
-  const std::int64_t timeout_ms = read_timeout(first, call, TimeUnit::seconds);
-  if (first.failed()) return call.reply.error(first.problem());
-  take_or_wait(call, {.first_key = kNumkeys + 1,
-                      .keys = request.names.size(),
-                      .type = storage::Type::list,
-                      .timeout_ms = timeout_ms,
-                      .take = take_several,
-                      .give_up = say_null_array});
+  pop_several_or_wait(call, storage::Type::list, kSides, take_several);
 }
 
 // What was moved. When time is up Redis says that there is no array, although there would be none.
@@ -127,9 +100,6 @@ void brpoplpush(Call& call) {
   move(call, 3, take_for_brpoplpush);
 }
 
-constexpr Keys kAllButTheLast{.first = 1, .last = -2, .step = 1};
-constexpr Access kTaken = Access::rw | Access::access | Access::remove;
-
 constexpr Command table[] = {
     {.name = "BLPOP",
      .arity = at_least(3),
@@ -153,7 +123,7 @@ constexpr Command table[] = {
      .access = kTaken},
     {.name = "BLMPOP",
      .arity = at_least(5),
-     .keys = counted_at(kNumkeys),
+     .keys = counted_at(kNumkeysOfPop),
      .flags = writes | blocking,
      .run = blmpop,
      .summary = "Take elements out of the first of several lists, or wait for one",

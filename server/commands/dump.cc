@@ -27,6 +27,7 @@
 #include "storage/slot.h"
 #include "storage/types/hash.h"
 #include "storage/types/list.h"
+#include "storage/types/low_bytes.h"
 #include "storage/types/packed.h"
 #include "storage/types/set.h"
 #include "storage/types/zset.h"
@@ -157,12 +158,7 @@ void read_intset(RdbReader& reader, Restored& value) {
   constexpr std::size_t kHeadBytes = 8;
   const std::string bytes = reader.string();
   const auto number_at = [&](std::size_t at, std::size_t width) {
-    std::uint64_t number = 0;
-    for (std::size_t i = width; i-- > 0;) {
-      number = number << 8 | static_cast<unsigned char>(bytes[at + i]);
-    }
-    const auto unused = static_cast<int>(64 - 8 * width);
-    return static_cast<std::int64_t>(number << unused) >> unused;
+    return storage::integer_of_low_bytes(std::string_view(bytes).substr(at, width));
   };
   if (bytes.size() < kHeadBytes) return reader.fail();
   const auto width = static_cast<std::size_t>(number_at(0, 4));

@@ -114,7 +114,7 @@ void say_each_location(Call& call, Say&& say, Absent&& absent) {
     call.reply.array(members.size());
     for (std::size_t i = 0; i < members.size(); ++i) absent();
   };
-  read_zset(call, call.key(), none, [&](const ZsetView& view) {
+  read_zset(call, none, [&](const ZsetView& view) {
     call.reply.array(members.size());
     for (const std::string_view member : members) {
       const auto place = location_of(view, member);
@@ -143,7 +143,7 @@ void geodist(Call& call) {
   if (args.more()) unit_m = read_unit(args);
   if (!args.finish()) return call.reply.error(args.problem());
   const auto absent = [&] { call.reply.null(); };
-  read_zset(call, call.key(), absent, [&](const ZsetView& view) {
+  read_zset(call, absent, [&](const ZsetView& view) {
     const auto from = location_of(view, call.word(2));
     const auto to = location_of(view, call.word(3));
     if (!from || !to) return absent();
@@ -382,7 +382,7 @@ void search(Call& call, const Form& form, std::size_t from, std::string_view eve
   std::optional<Search> wanted;
   std::vector<Hit> hits;
   several->read(source, [&](const Value* value) {
-    if (is_no_zset(value)) return call.reply.error(errors::wrong_type);
+    if (is_other_type(value, storage::Type::zset)) return call.reply.error(errors::wrong_type);
     std::optional<ZsetView> view;
     if (value != nullptr) view.emplace(*value);
     Args args = call.args_from(from + 1);

@@ -19,6 +19,7 @@
 #include "protocol/errors.h"
 #include "protocol/numbers.h"
 #include "server/commands/collection_scan.h"
+#include "server/commands/collections.h"
 #include "server/engine/answer.h"
 #include "server/engine/families.h"
 #include "server/engine/lane.h"
@@ -45,21 +46,13 @@ constexpr std::uint64_t kDrawnPerStep = 1024;
 // tell(std::optional<HashView>) of the hash that is read, or WRONGTYPE.
 template <class Tell>
 void read_hash(Call& call, Tell&& tell) {
-  call.keys.read(call.key(), [&](const Value* value) {
-    if (value == nullptr) return tell(std::optional<HashView>());
-    if (value->type() != Type::hash) return call.reply.error(errors::wrong_type);
-    tell(std::optional(HashView(*value)));
-  });
+  read_collection<HashView>(call, std::forward<Tell>(tell));
 }
 
 // change(Slot&) where there is a hash or nothing, or WRONGTYPE.
 template <class Change>
 void change_hash(Call& call, Change&& change) {
-  call.keys.update(call.key(), [&](Slot& slot) {
-    if (slot.is_present() && slot.value()->type() != Type::hash)
-      return call.reply.error(errors::wrong_type);
-    change(slot);
-  });
+  change_collection(call, Type::hash, std::forward<Change>(change));
 }
 
 // Field and value are short enough to be kept; else that has been said.
@@ -171,10 +164,7 @@ void hstrlen(Call& call) {
 void hdel(Call& call) {
   change_hash(call, [&](Slot& slot) {
     const std::size_t erased = HashEdit(slot).erase(call.words.subspan(2));
-    if (erased != 0) {
-      call.event(EventClass::hash, "hdel", slot.key().bytes);
-      if (!slot.is_present()) call.event(EventClass::generic, "del", slot.key().bytes);
-    }
+    if (erased != 0) tell_removal(call, slot, EventClass::hash, "hdel");
     call.reply.integer(static_cast<std::int64_t>(erased));
   });
 }

@@ -10,26 +10,24 @@
 #include <algorithm>
 #include <limits>
 #include <string>
-#include <vector>
 
 #include "protocol/errors.h"
+#include "server/commands/collections.h"
 #include "server/engine/families.h"
 
 namespace larder::server {
 
 namespace errors = protocol::errors;
 using storage::Bytes;
-using storage::Keyspace;
 using storage::ListEdit;
 using storage::ListView;
 using storage::Slot;
+using storage::Type;
 
 namespace {
 
 void tell_popped(const Call& call, Slot& slot, Side side) {
-  const std::string_view name = slot.key().bytes;
-  call.event(EventClass::list, side == Side::left ? "lpop" : "rpop", name);
-  if (!slot.is_present()) call.event(EventClass::generic, "del", name);
+  tell_removal(call, slot, EventClass::list, side == Side::left ? "lpop" : "rpop");
 }
 
 void tell_pushed(const Call& call, Slot& slot, Side side) {
@@ -67,12 +65,6 @@ void move_between(Call& call, Slot& source, Slot& target, const ListMove& move) 
 
 }  // namespace
 
-ListState list_state(Slot& slot) {
-  const storage::Value* value = slot.value();
-  if (value == nullptr) return ListState::absent;
-  return value->type() == storage::Type::list ? ListState::list : ListState::other;
-}
-
 std::optional<Side> parse_side(std::string_view word) {
   if (protocol::same_word(word, "LEFT")) return Side::left;
   if (protocol::same_word(word, "RIGHT")) return Side::right;
@@ -106,61 +98,19 @@ bool move_element(Call& call, const ListMove& move) {
   };
   if (move.source.bytes == move.target.bytes) {
     return call.keys.update(move.source, [&](Slot& slot) {
-      const ListState state = list_state(slot);
-      if (state == ListState::absent) return false;
-      if (state == ListState::other) return wrong_type();
+      if (!slot.is_present()) return false;
+      if (is_other_type(slot, Type::list)) return wrong_type();
       turn(call, slot, move.from, move.to);
       return true;
     });
   }
   const std::uint32_t db = call.keys.db();
   return call.keys.update_two(db, move.source, db, move.target, [&](Slot& source, Slot& target) {
-    const ListState state = list_state(source);
-    if (state == ListState::absent) return false;
-    if (state == ListState::other || list_state(target) == ListState::other) return wrong_type();
+    if (!source.is_present()) return false;
+    if (is_other_type(source, Type::list) || is_other_type(target, Type::list)) return wrong_type();
     move_between(call, source, target, move);
     return true;
   });
-}
-
-PopRequest read_pop_request(Args& args) {
-  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
-  const std::int64_t count = args.integer_between(1, kMost, errors::numkeys_not_positive);
-  PopRequest request;
-  if (args.failed()) return request;
-  request.names = args.take_words(static_cast<std::size_t>(count));
-  const auto side = parse_side(args.take());
-  if (!side) args.fail(errors::syntax);
-  request.side = side.value_or(Side::left);
-  if (args.left() > 1 && args.eat("COUNT")) {
-    request.most =
-        static_cast<std::size_t>(args.integer_between(1, kMost, errors::count_not_positive));
-  }
-  if (args.left() > 0) args.fail(errors::syntax);
-  return request;
-}
-
-bool pop_from_first(Call& call, const PopRequest& request) {
-  std::vector<Key> named;
-  named.reserve(request.names.size());
-  for (const std::string_view name : request.names) named.push_back(call.keys.key(name));
-  Keyspace::Several several(call.keys, named);
-  for (const Key& key : named) {
-    const bool is_answered = several->update(key, [&](Slot& slot) {
-      const ListState state = list_state(slot);
-      if (state == ListState::absent) return false;
-      if (state == ListState::other) {
-        call.reply.error(errors::wrong_type);
-        return true;
-      }
-      call.reply.array(2);
-      call.reply.bulk(key.bytes);
-      pop_several(call, slot, request.side, request.most);
-      return true;
-    });
-    if (is_answered) return true;
-  }
-  return false;
 }
 
 namespace {
@@ -176,10 +126,8 @@ void pop(Call& call, Side side) {
           ? args.integer_between(0, std::numeric_limits<std::int64_t>::max(), errors::not_positive)
           : 1;
   if (!args.finish()) return call.reply.error(args.problem());
-  call.keys.update(call.key(), [&](Slot& slot) {
-    const ListState state = list_state(slot);
-    if (state == ListState::absent) return has_count ? call.reply.null_array() : call.reply.null();
-    if (state == ListState::other) return call.reply.error(errors::wrong_type);
+  change_collection(call, Type::list, [&](Slot& slot) {
+    if (!slot.is_present()) return has_count ? call.reply.null_array() : call.reply.null();
     if (has_count) return pop_several(call, slot, side, static_cast<std::size_t>(most));
     pop_one(call, slot, side);
   });
@@ -207,9 +155,10 @@ void rpoplpush(Call& call) {
 // LMPOP numkeys key [key …] LEFT|RIGHT [COUNT count] -> the first list there is, and its elements.
 void lmpop(Call& call) {
   Args args = call.args_from(1);
-  const PopRequest request = read_pop_request(args);
+  const PopRequest request = read_pop_request(args, kSides);
   if (!args.finish()) return call.reply.error(args.problem());
-  if (!pop_from_first(call, request)) call.reply.null_array();
+  pop_from_first(call, Type::list, request,
+                 [&](Slot& slot) { pop_several(call, slot, side_of(request), request.most); });
 }
 
 using enum Flag;

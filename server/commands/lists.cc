@@ -10,9 +10,11 @@
 #include <cstdlib>
 #include <limits>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "protocol/errors.h"
+#include "server/commands/collections.h"
 #include "server/engine/families.h"
 
 namespace larder::server {
@@ -23,7 +25,11 @@ using storage::Bytes;
 using storage::ListEdit;
 using storage::ListView;
 using storage::Slot;
-using storage::Value;
+
+template <class Change>
+void change_list(Call& call, Change&& change) {
+  change_collection(call, storage::Type::list, std::forward<Change>(change));
+}
 
 // An element that a list has no room for. True when that has been said.
 bool refuses(Call& call, protocol::Words elements) {
@@ -38,10 +44,8 @@ bool refuses(Call& call, protocol::Words elements) {
 void push(Call& call, Side side, bool only_if_present) {
   const protocol::Words elements = call.words.subspan(2);
   if (refuses(call, elements)) return;
-  call.keys.update(call.key(), [&](Slot& slot) {
-    const ListState state = list_state(slot);
-    if (state == ListState::other) return call.reply.error(errors::wrong_type);
-    if (state == ListState::absent && only_if_present) return call.reply.integer(0);
+  change_list(call, [&](Slot& slot) {
+    if (!slot.is_present() && only_if_present) return call.reply.integer(0);
     call.reply.integer(static_cast<std::int64_t>(ListEdit(slot).push(side, elements)));
     call.event(EventClass::list, side == Side::left ? "lpush" : "rpush", call.key_bytes());
   });
@@ -63,15 +67,14 @@ void rpushx(Call& call) {
   push(call, Side::right, true);
 }
 
-bool holds_other_type(const Value* value) {
-  return value != nullptr && value->type() != storage::Type::list;
+template <class Tell>
+void read_list(Call& call, Tell&& tell) {
+  read_collection<ListView>(call, std::forward<Tell>(tell));
 }
 
 void llen(Call& call) {
-  call.keys.read(call.key(), [&](const Value* value) {
-    if (holds_other_type(value)) return call.reply.error(errors::wrong_type);
-    const std::size_t size = value == nullptr ? 0 : ListView(*value).size();
-    call.reply.integer(static_cast<std::int64_t>(size));
+  read_list(call, [&](const std::optional<ListView>& list) {
+    call.reply.integer(list ? static_cast<std::int64_t>(list->size()) : 0);
   });
 }
 
@@ -95,13 +98,11 @@ void lrange(Call& call) {
   const std::int64_t start = args.integer();
   const std::int64_t stop = args.integer();
   if (!args.finish()) return call.reply.error(args.problem());
-  call.keys.read(call.key(), [&](const Value* value) {
-    if (value == nullptr) return call.reply.array(0);
-    if (holds_other_type(value)) return call.reply.error(errors::wrong_type);
-    const ListView list(*value);
-    const Part part = part_of(list.size(), start, stop);
+  read_list(call, [&](const std::optional<ListView>& list) {
+    if (!list) return call.reply.array(0);
+    const Part part = part_of(list->size(), start, stop);
     call.reply.array(part.count);
-    list.walk(Side::left, part.from, part.count, [&](const Bytes& element) {
+    list->walk(Side::left, part.from, part.count, [&](const Bytes& element) {
       answer_bytes(call.reply, element);
       return true;
     });
@@ -120,14 +121,12 @@ std::optional<std::size_t> place_of(std::size_t size, std::int64_t index) {
 void lindex(Call& call) {
   Args args = call.args_from(2);
   const std::int64_t index = args.integer();
-  call.keys.read(call.key(), [&](const Value* value) {
-    if (value == nullptr) return call.reply.null();
-    if (holds_other_type(value)) return call.reply.error(errors::wrong_type);
+  read_list(call, [&](const std::optional<ListView>& list) {
+    if (!list) return call.reply.null();
     if (!args.finish()) return call.reply.error(args.problem());
-    const ListView list(*value);
-    const auto place = place_of(list.size(), index);
+    const auto place = place_of(list->size(), index);
     if (!place) return call.reply.null();
-    answer_bytes(call.reply, list.at(*place));
+    answer_bytes(call.reply, list->at(*place));
   });
 }
 
@@ -135,10 +134,8 @@ void lset(Call& call) {
   if (refuses(call, call.words.subspan(3))) return;
   Args args = call.args_from(2);
   const std::int64_t index = args.integer();
-  call.keys.update(call.key(), [&](Slot& slot) {
-    const ListState state = list_state(slot);
-    if (state == ListState::absent) return call.reply.error(errors::no_such_key);
-    if (state == ListState::other) return call.reply.error(errors::wrong_type);
+  change_list(call, [&](Slot& slot) {
+    if (!slot.is_present()) return call.reply.error(errors::no_such_key);
     if (args.failed()) return call.reply.error(args.problem());
     ListEdit list(slot);
     const auto place = place_of(list.size(), index);
@@ -157,22 +154,14 @@ void linsert(Call& call) {
     return call.reply.error(errors::syntax);
   }
   if (refuses(call, call.words.subspan(4))) return;
-  call.keys.update(call.key(), [&](Slot& slot) {
-    const ListState state = list_state(slot);
-    if (state == ListState::absent) return call.reply.integer(0);
-    if (state == ListState::other) return call.reply.error(errors::wrong_type);
+  change_list(call, [&](Slot& slot) {
+    if (!slot.is_present()) return call.reply.integer(0);
     ListEdit list(slot);
     const Side side = is_before ? Side::left : Side::right;
     if (!list.insert(side, call.word(3), call.word(4))) return call.reply.integer(-1);
     call.reply.integer(static_cast<std::int64_t>(list.size()));
     call.event(EventClass::list, "linsert", call.key_bytes());
   });
-}
-
-// The event of something that may have taken the last element, and so the key.
-void tell_shrunk(const Call& call, const Slot& slot, std::string_view name) {
-  call.event(EventClass::list, name, call.key_bytes());
-  if (!slot.is_present()) call.event(EventClass::generic, "del", call.key_bytes());
 }
 
 // LREM key count element -> how many were removed: from the front, with a negative count from the
@@ -183,14 +172,12 @@ void lrem(Call& call) {
   if (args.failed()) return call.reply.error(args.problem());
   const auto magnitude = static_cast<std::uint64_t>(count);
   const std::size_t most = count == 0 ? SIZE_MAX : count < 0 ? 0 - magnitude : magnitude;
-  call.keys.update(call.key(), [&](Slot& slot) {
-    const ListState state = list_state(slot);
-    if (state == ListState::absent) return call.reply.integer(0);
-    if (state == ListState::other) return call.reply.error(errors::wrong_type);
+  change_list(call, [&](Slot& slot) {
+    if (!slot.is_present()) return call.reply.integer(0);
     const Side side = count < 0 ? Side::right : Side::left;
     const std::size_t removed = ListEdit(slot).remove(call.word(3), most, side);
     call.reply.integer(static_cast<std::int64_t>(removed));
-    if (removed > 0) tell_shrunk(call, slot, "lrem");
+    if (removed > 0) tell_removal(call, slot, EventClass::list, "lrem");
   });
 }
 
@@ -199,15 +186,13 @@ void ltrim(Call& call) {
   const std::int64_t start = args.integer();
   const std::int64_t stop = args.integer();
   if (!args.finish()) return call.reply.error(args.problem());
-  call.keys.update(call.key(), [&](Slot& slot) {
-    const ListState state = list_state(slot);
-    if (state == ListState::absent) return call.reply.ok();
-    if (state == ListState::other) return call.reply.error(errors::wrong_type);
+  change_list(call, [&](Slot& slot) {
+    if (!slot.is_present()) return call.reply.ok();
     ListEdit list(slot);
     const Part part = part_of(list.size(), start, stop);
     list.keep(part.from, part.count);
     call.reply.ok();
-    tell_shrunk(call, slot, "ltrim");
+    tell_removal(call, slot, EventClass::list, "ltrim");
   });
 }
 
@@ -263,10 +248,9 @@ void lpos(Call& call) {
   Args args = call.args_from(3);
   const Search search = read_search(args);
   if (!args.finish()) return call.reply.error(args.problem());
-  call.keys.read(call.key(), [&](const Value* value) {
-    if (holds_other_type(value)) return call.reply.error(errors::wrong_type);
+  read_list(call, [&](const std::optional<ListView>& list) {
     std::vector<std::int64_t> places;
-    if (value != nullptr) places = places_of(ListView(*value), call.word(2), search);
+    if (list) places = places_of(*list, call.word(2), search);
     if (!search.count) return places.empty() ? call.reply.null() : call.reply.integer(places[0]);
     call.reply.array(places.size());
     for (const std::int64_t place : places) call.reply.integer(place);

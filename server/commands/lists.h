@@ -8,6 +8,7 @@
 #include <optional>
 #include <string_view>
 
+#include "server/commands/collections.h"
 #include "server/engine/command.h"
 #include "storage/slot.h"
 #include "storage/types/list.h"
@@ -15,10 +16,6 @@
 namespace larder::server {
 
 using storage::Side;
-
-// What a key holds for who wants a list.
-enum class ListState : std::uint8_t { absent, list, other };
-ListState list_state(storage::Slot& slot);
 
 // LEFT or RIGHT, in any case.
 std::optional<Side> parse_side(std::string_view word);
@@ -38,15 +35,10 @@ struct ListMove {
 };
 bool move_element(Call& call, const ListMove& move);
 
-// The arguments of LMPOP and BLMPOP from numkeys on. With a problem, `args` has failed.
-struct PopRequest {
-  protocol::Words names;
-  Side side = Side::left;
-  std::size_t most = 1;
-};
-PopRequest read_pop_request(Args& args);
-// Pops from the first of the keys that has a list, which is said with its name; or says the error
-// of one that holds something else. False, and nothing said, when none of them is there.
-bool pop_from_first(Call& call, const PopRequest& request);
+// The ends as LMPOP and BLMPOP name them.
+inline constexpr EndWords kSides{"LEFT", "RIGHT"};
+inline Side side_of(const PopRequest& request) {
+  return request.from_last ? Side::right : Side::left;
+}
 
 }  // namespace larder::server

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "protocol/errors.h"
+#include "server/commands/collections.h"
 #include "server/commands/harvest.h"
 #include "server/commands/shared_args.h"
 #include "server/engine/answer.h"
@@ -159,13 +160,8 @@ void store(Call& call, Operation operation, std::string_view event) {
   const std::size_t size = result.view().size();
   several->update(target, [&](Slot& slot) {
     const bool was_there = slot.erase();
-    if (size != 0) {
-      result.put_into(slot);
-      call.event(EventClass::set, event, target.bytes);
-    } else if (was_there) {
-      call.event(EventClass::generic, "del", target.bytes);
-    }
-    call.reply.integer(static_cast<std::int64_t>(size));
+    if (size != 0) result.put_into(slot);
+    tell_stored(call, slot, was_there, size, EventClass::set, event);
   });
 }
 

@@ -13,6 +13,7 @@
 
 #include "protocol/errors.h"
 #include "server/commands/collection_scan.h"
+#include "server/commands/collections.h"
 #include "server/commands/harvest.h"
 #include "server/engine/answer.h"
 #include "server/engine/families.h"
@@ -39,27 +40,13 @@ constexpr std::uint64_t kMostDrawn = 1 << 24;
 // tell(std::optional<SetView>) of the set that is read, or WRONGTYPE.
 template <class Tell>
 void read_set(Call& call, Tell&& tell) {
-  call.keys.read(call.key(), [&](const Value* value) {
-    if (value == nullptr) return tell(std::optional<SetView>());
-    if (value->type() != Type::set) return call.reply.error(errors::wrong_type);
-    tell(std::optional(SetView(*value)));
-  });
+  read_collection<SetView>(call, std::forward<Tell>(tell));
 }
 
 // change(Slot&) where there is a set or nothing, or WRONGTYPE.
 template <class Change>
 void change_set(Call& call, Change&& change) {
-  call.keys.update(call.key(), [&](Slot& slot) {
-    if (slot.is_present() && slot.value()->type() != Type::set)
-      return call.reply.error(errors::wrong_type);
-    change(slot);
-  });
-}
-
-// Behind a change that took something out.
-void tell_taken(Call& call, const Slot& slot, std::string_view event) {
-  call.event(EventClass::set, event, slot.key().bytes);
-  if (!slot.is_present()) call.event(EventClass::generic, "del", slot.key().bytes);
+  change_collection(call, Type::set, std::forward<Change>(change));
 }
 
 void sadd(Call& call) {
@@ -74,7 +61,7 @@ void srem(Call& call) {
   change_set(call, [&](Slot& slot) {
     if (!slot.is_present()) return call.reply.integer(0);
     const std::size_t removed = SetEdit(slot).remove(call.words.subspan(2));
-    if (removed != 0) tell_taken(call, slot, "srem");
+    if (removed != 0) tell_removal(call, slot, EventClass::set, "srem");
     call.reply.integer(static_cast<std::int64_t>(removed));
   });
 }
@@ -110,7 +97,7 @@ void pop_one(Call& call) {
   change_set(call, [&](Slot& slot) {
     if (!slot.is_present()) return call.reply.null();
     const std::string member = SetEdit(slot).pop(call.lane.chance);
-    tell_taken(call, slot, "spop");
+    tell_removal(call, slot, EventClass::set, "spop");
     call.reply.bulk(member);
   });
 }
@@ -127,7 +114,7 @@ void pop_several(Call& call, std::size_t count) {
       set.each(say);
       slot.erase();
     }
-    tell_taken(call, slot, "spop");
+    tell_removal(call, slot, EventClass::set, "spop");
   });
 }
 
@@ -188,10 +175,6 @@ void srandmember(Call& call) {
   answer_different(call, static_cast<std::uint64_t>(count));
 }
 
-bool is_other(Slot& slot) {
-  return slot.is_present() && slot.value()->type() != Type::set;
-}
-
 void move_within(Call& call) {
   change_set(call, [&](Slot& slot) {
     const bool is_there = slot.is_present() && SetView(*slot.value()).has(call.word(3));
@@ -207,9 +190,10 @@ void smove(Call& call) {
   const std::uint32_t db = call.keys.db();
   call.keys.update_two(db, from, db, to, [&](Slot& source, Slot& target) {
     if (!source.is_present()) return call.reply.integer(0);
-    if (is_other(source) || is_other(target)) return call.reply.error(errors::wrong_type);
+    if (is_other_type(source, Type::set) || is_other_type(target, Type::set))
+      return call.reply.error(errors::wrong_type);
     if (!SetEdit(source).remove(call.word(3))) return call.reply.integer(0);
-    tell_taken(call, source, "srem");
+    tell_removal(call, source, EventClass::set, "srem");
     if (SetEdit(target).add(call.word(3))) call.event(EventClass::set, "sadd", to.bytes);
     call.reply.integer(1);
   });

@@ -223,9 +223,7 @@ void store(Call& call, std::span<const Item> items, const SortOptions& options) 
   call.keys.update(call.keys.key(name), [&](Slot& slot) {
     const bool was_there = slot.erase();
     if (!views.empty()) ListEdit(slot).push(Side::right, views);
-    call.reply.integer(static_cast<std::int64_t>(views.size()));
-    if (!views.empty()) return call.event(EventClass::list, "sortstore", name);
-    if (was_there) call.event(EventClass::generic, "del", name);
+    tell_stored(call, slot, was_there, views.size(), EventClass::list, "sortstore");
   });
 }
 

@@ -87,7 +87,7 @@ class Operand {
 };
 
 bool is_operand(const Value* value) {
-  return !is_no_zset(value) || value->type() == Type::set;
+  return !is_other_type(value, Type::zset) || value->type() == Type::set;
 }
 
 // What a command is asked to do.

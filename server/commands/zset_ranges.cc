@@ -175,7 +175,7 @@ void say_range(Call& call, const Form& form) {
   if (!args.finish()) return call.reply.error(args.problem());
   const Telling telling = query.wants_scores ? with_scores(call) : Telling::members;
   const auto absent = [&] { call.reply.array(0); };
-  read_zset(call, call.key(), absent, [&](const ZsetView& view) {
+  read_zset(call, absent, [&](const ZsetView& view) {
     const RankRange ranks = query.find(view);
     say_members_head(call.reply, telling, ranks.count());
     view.each(ranks, query.backwards, [&](const Bytes& member, double score) {
@@ -217,7 +217,7 @@ void zrangestore(Call& call) {
   storage::Keyspace::Several several(call.keys, names);
   std::vector<Scored> found;
   const bool is_zset = several->read(names[1], [&](const storage::Value* source) {
-    if (is_no_zset(source)) return false;
+    if (is_other_type(source, storage::Type::zset)) return false;
     if (source == nullptr) return true;
     const ZsetView view(*source);
     view.each(query.find(view), false, [&](const Bytes& member, double score) {
@@ -235,7 +235,7 @@ void count_range(Call& call, By by) {
   const Span span = read_span(args, by, call.word(2), call.word(3));
   if (!args.finish()) return call.reply.error(args.problem());
   const auto absent = [&] { call.reply.integer(0); };
-  read_zset(call, call.key(), absent, [&](const ZsetView& view) {
+  read_zset(call, absent, [&](const ZsetView& view) {
     call.reply.integer(static_cast<std::int64_t>(ranks_of(view, span).count()));
   });
 }
@@ -253,11 +253,11 @@ void remove_range(Call& call, By by, std::string_view event) {
   const Span span = read_span(args, by, call.word(2), call.word(3));
   if (!args.finish()) return call.reply.error(args.problem());
   const auto absent = [&] { call.reply.integer(0); };
-  update_zset(call, call.keys, call.key(), absent, [&](Slot& slot) {
+  update_zset(call, absent, [&](Slot& slot) {
     const RankRange ranks = ranks_of(ZsetView(*slot.value()), span);
     if (ranks.count() > 0) {
       ZsetEdit(slot).remove(ranks);
-      tell_removal(call, slot, event);
+      tell_removal(call, slot, EventClass::zset, event);
     }
     call.reply.integer(static_cast<std::int64_t>(ranks.count()));
   });

@@ -25,7 +25,6 @@ namespace {
 
 namespace errors = protocol::errors;
 using storage::Bytes;
-using storage::Keyspace;
 using storage::Scored;
 using storage::Slot;
 using storage::Type;
@@ -64,10 +63,11 @@ std::string_view problem_of(const AddOptions& options, std::size_t words) {
 }
 
 Added add_member(ZsetEdit edit, const AddOptions& options, std::string_view member, double score) {
-  const std::optional<double> before = edit.score(member);
+  const ZsetEdit::Found found = edit.find(member);
+  const std::optional<double>& before = found.score;
   if (!before) {
     if (options.only_there) return {Added::refused};
-    edit.put(member, score);
+    edit.put(member, score, found);
     return {Added::added, score};
   }
   if (options.only_new) return {Added::refused};
@@ -76,7 +76,7 @@ Added add_member(ZsetEdit edit, const AddOptions& options, std::string_view memb
   if (options.only_less && score >= *before) return {Added::refused};
   if (options.only_greater && score <= *before) return {Added::refused};
   if (score == *before) return {Added::same, score};
-  edit.put(member, score);
+  edit.put(member, score, found);
   return {Added::changed, score};
 }
 
@@ -109,13 +109,13 @@ void zincrby(Call& call) {
 // ZREM key member [member ...] -> how many there were.
 void zrem(Call& call) {
   const auto absent = [&] { call.reply.integer(0); };
-  update_zset(call, call.keys, call.key(), absent, [&](Slot& slot) {
+  update_zset(call, absent, [&](Slot& slot) {
     ZsetEdit edit(slot);
     std::int64_t removed = 0;
     for (std::size_t i = 2; i < call.words.size() && slot.is_present(); ++i) {
       removed += edit.remove(call.word(i));
     }
-    if (removed > 0) tell_removal(call, slot, "zrem");
+    if (removed > 0) tell_removal(call, slot, EventClass::zset, "zrem");
     call.reply.integer(removed);
   });
 }
@@ -126,7 +126,7 @@ void say_score(Reply& reply, std::optional<double> score) {
 
 void zscore(Call& call) {
   const auto absent = [&] { call.reply.null(); };
-  read_zset(call, call.key(), absent,
+  read_zset(call, absent,
             [&](const ZsetView& view) { say_score(call.reply, view.score(call.word(2))); });
 }
 
@@ -136,7 +136,7 @@ void zmscore(Call& call) {
     call.reply.array(members.size());
     for (std::size_t i = 0; i < members.size(); ++i) call.reply.null();
   };
-  read_zset(call, call.key(), absent, [&](const ZsetView& view) {
+  read_zset(call, absent, [&](const ZsetView& view) {
     call.reply.array(members.size());
     for (const std::string_view member : members) say_score(call.reply, view.score(member));
   });
@@ -144,7 +144,7 @@ void zmscore(Call& call) {
 
 void zcard(Call& call) {
   const auto absent = [&] { call.reply.integer(0); };
-  read_zset(call, call.key(), absent, [&](const ZsetView& view) {
+  read_zset(call, absent, [&](const ZsetView& view) {
     call.reply.integer(static_cast<std::int64_t>(view.size()));
   });
 }
@@ -158,7 +158,7 @@ void say_rank(Call& call, bool from_end) {
   const bool wants_score = args.eat("WITHSCORE");
   if (!args.finish()) return call.reply.error(args.problem());
   const auto absent = [&] { wants_score ? call.reply.null_array() : call.reply.null(); };
-  read_zset(call, call.key(), absent, [&](const ZsetView& view) {
+  read_zset(call, absent, [&](const ZsetView& view) {
     const auto place = view.place(call.word(2));
     if (!place) return absent();
     if (wants_score) call.reply.array(2);
@@ -186,7 +186,7 @@ void pop_end(Call& call, ZsetEnd end) {
   if (!args.finish()) return call.reply.error(args.problem());
   const Telling telling = has_count ? with_scores(call) : Telling::flat;
   const auto absent = [&] { call.reply.array(0); };
-  update_zset(call, call.keys, call.key(), absent, [&](Slot& slot) {
+  update_zset(call, absent, [&](Slot& slot) {
     if (most == 0) return absent();
     say_members(call.reply, telling, pop_members(call, slot, end, static_cast<std::size_t>(most)));
   });
@@ -203,20 +203,12 @@ void zpopmax(Call& call) {
 // ZMPOP numkeys key [key ...] MIN|MAX [COUNT count] -> a key and what was taken there, or null.
 void zmpop(Call& call) {
   Args args = call.args_from(1);
-  const ZsetPopRequest request = read_zset_pop_request(call, args);
+  const PopRequest request = read_pop_request(args, kZsetEnds);
   if (!args.finish()) return call.reply.error(args.problem());
-  Keyspace::Several several(call.keys, request.names);
-  for (const Key& name : request.names) {
-    bool is_absent = false;
-    const auto absent = [&] { is_absent = true; };
-    update_zset(call, *several, name, absent, [&](Slot& slot) {
-      call.reply.array(2);
-      call.reply.bulk(name.bytes);
-      say_members(call.reply, Telling::paired, pop_members(call, slot, request.end, request.most));
-    });
-    if (!is_absent) return;
-  }
-  call.reply.null_array();
+  pop_from_first(call, Type::zset, request, [&](Slot& slot) {
+    say_members(call.reply, Telling::paired,
+                pop_members(call, slot, end_of(request), request.most));
+  });
 }
 
 std::size_t draw_below(Call& call, std::size_t end) {
@@ -266,7 +258,7 @@ void say_drawn(Call& call, const ZsetView& view, Telling telling, std::int64_t c
 void zrandmember(Call& call) {
   if (call.words.size() == 2) {
     const auto absent = [&] { call.reply.null(); };
-    return read_zset(call, call.key(), absent, [&](const ZsetView& view) {
+    return read_zset(call, absent, [&](const ZsetView& view) {
       say_at(call, view, Telling::members, draw_below(call, view.size()));
     });
   }
@@ -279,7 +271,7 @@ void zrandmember(Call& call) {
   }
   if (!args.finish()) return call.reply.error(args.problem());
   const auto absent = [&] { call.reply.array(0); };
-  read_zset(call, call.key(), absent, [&](const ZsetView& view) {
+  read_zset(call, absent, [&](const ZsetView& view) {
     say_drawn(call, view, wants_scores ? with_scores(call) : Telling::members, count);
   });
 }
@@ -432,8 +424,7 @@ constexpr Command table[] = {
 }  // namespace
 
 void add_members(Call& call, const AddOptions& options, std::span<const NewMember> members) {
-  call.keys.update(call.key(), [&](Slot& slot) {
-    if (is_no_zset(slot.value())) return call.reply.error(errors::wrong_type);
+  change_collection(call, Type::zset, [&](Slot& slot) {
     ZsetEdit edit(slot);
     std::size_t longest = 0;
     for (const NewMember& member : members) longest = std::max(longest, member.name.size());
@@ -474,42 +465,11 @@ void say_members(Reply& reply, Telling telling, const std::vector<Scored>& membe
   }
 }
 
-void tell_removal(const Call& call, const Slot& slot, std::string_view event) {
-  call.event(EventClass::zset, event, slot.key().bytes);
-  if (!slot.is_present()) call.event(EventClass::generic, "del", slot.key().bytes);
-}
-
 void store_members(Call& call, Slot& slot, const std::vector<Scored>& members,
                    std::string_view event) {
   const bool was_present = slot.is_present();
   ZsetEdit::store(slot, members);
-  if (!members.empty()) {
-    call.event(EventClass::zset, event, slot.key().bytes);
-  } else if (was_present) {
-    call.event(EventClass::generic, "del", slot.key().bytes);
-  }
-  call.reply.integer(static_cast<std::int64_t>(members.size()));
-}
-
-ZsetPopRequest read_zset_pop_request(const Call& call, Args& args) {
-  ZsetPopRequest request{.names = {}, .end = ZsetEnd::max};
-  const std::int64_t count = args.integer_between(1, kMostCount, errors::numkeys_not_positive);
-  if (args.failed()) return request;
-  for (const std::string_view name : args.take_words(static_cast<std::size_t>(count))) {
-    request.names.push_back(call.keys.key(name));
-  }
-  if (args.eat("MIN")) {
-    request.end = ZsetEnd::min;
-  } else if (!args.eat("MAX")) {
-    args.fail(errors::syntax);
-  }
-  if (args.more() && args.eat("COUNT")) {
-    std::int64_t most = 0;
-    if (args.more()) most = args.integer_between(1, kMostCount, errors::count_not_positive);
-    if (most == 0) args.fail(errors::syntax);
-    request.most = static_cast<std::size_t>(most);
-  }
-  return request;
+  tell_stored(call, slot, was_present, members.size(), EventClass::zset, event);
 }
 
 std::vector<Scored> pop_members(const Call& call, Slot& slot, ZsetEnd end, std::size_t most) {
@@ -525,7 +485,7 @@ std::vector<Scored> pop_members(const Call& call, Slot& slot, ZsetEnd end, std::
     popped.push_back({member.to_string(), score});
   });
   ZsetEdit(slot).remove(ranks);
-  tell_removal(call, slot, from_end ? "zpopmax" : "zpopmin");
+  tell_removal(call, slot, EventClass::zset, from_end ? "zpopmax" : "zpopmin");
   return popped;
 }
 

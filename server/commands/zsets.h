@@ -6,11 +6,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
-#include "protocol/errors.h"
+#include "server/commands/collections.h"
 #include "server/engine/command.h"
 #include "storage/types/zset.h"
 
@@ -30,30 +31,20 @@ void say_member(Reply& reply, Telling telling, const storage::Bytes& member, dou
 // Head and members.
 void say_members(Reply& reply, Telling telling, const std::vector<storage::Scored>& members);
 
-// A key holds something else than a sorted set.
-inline bool is_no_zset(const storage::Value* value) {
-  return value != nullptr && value->type() != storage::Type::zset;
-}
-
-// Reads the sorted set at a key and says what it makes of it: absent(), or there(ZsetView). Another
-// type is an error.
+// Reads the sorted set at the call's key and says what it makes of it: absent(), or
+// there(ZsetView). Another type is an error.
 template <class Absent, class There>
-void read_zset(Call& call, const Key& key, Absent&& absent, There&& there) {
-  call.keys.read(key, [&](const storage::Value* value) {
-    if (value == nullptr) return static_cast<void>(absent());
-    if (is_no_zset(value)) return call.reply.error(protocol::errors::wrong_type);
-    there(storage::ZsetView(*value));
+void read_zset(Call& call, Absent&& absent, There&& there) {
+  read_collection<storage::ZsetView>(call, [&](const std::optional<storage::ZsetView>& view) {
+    view ? static_cast<void>(there(*view)) : static_cast<void>(absent());
   });
 }
 
-// The same for a change, of keys as the call or Several holds them: there(Slot&).
+// The same for a change: there(Slot&).
 template <class Absent, class There>
-void update_zset(Call& call, storage::Keyspace& keys, const Key& key, Absent&& absent,
-                 There&& there) {
-  keys.update(key, [&](storage::Slot& slot) {
-    if (!slot.is_present()) return static_cast<void>(absent());
-    if (is_no_zset(slot.value())) return call.reply.error(protocol::errors::wrong_type);
-    there(slot);
+void update_zset(Call& call, Absent&& absent, There&& there) {
+  change_collection(call, storage::Type::zset, [&](storage::Slot& slot) {
+    slot.is_present() ? static_cast<void>(there(slot)) : static_cast<void>(absent());
   });
 }
 
@@ -85,8 +76,6 @@ void add_members(Call& call, const AddOptions& options, std::span<const NewMembe
 
 enum class ZsetEnd : std::uint8_t { min, max };
 
-// A change that took members out: the event of that name, and that the key is gone if it is.
-void tell_removal(const Call& call, const storage::Slot& slot, std::string_view event);
 // These in the place of whatever a slot holds, without its deadline; says how many, tells the event
 // of that name or, when nothing is left of something, that it is gone.
 void store_members(Call& call, storage::Slot& slot, const std::vector<storage::Scored>& members,
@@ -96,12 +85,10 @@ void store_members(Call& call, storage::Slot& slot, const std::vector<storage::S
 std::vector<storage::Scored> pop_members(const Call& call, storage::Slot& slot, ZsetEnd end,
                                          std::size_t most);
 
-// numkeys key [key ...] MIN|MAX [COUNT count] at the cursor; any problem is latched in `args`.
-struct ZsetPopRequest {
-  std::vector<Key> names;
-  ZsetEnd end;
-  std::size_t most = 1;
-};
-ZsetPopRequest read_zset_pop_request(const Call& call, Args& args);
+// The ends as ZMPOP and BZMPOP name them.
+inline constexpr EndWords kZsetEnds{"MIN", "MAX"};
+inline ZsetEnd end_of(const PopRequest& request) {
+  return request.from_last ? ZsetEnd::max : ZsetEnd::min;
+}
 
 }  // namespace larder::server

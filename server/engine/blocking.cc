@@ -77,7 +77,7 @@ void serve_key(Store& store, Lane& lane, const storage::ReadyKeys::Name& name) {
   keys.tell(lane.ready);
   const Key key = store.key(name.key);
   std::optional<std::string> destination;
-  do {
+  for (;;) {
     Key both[] = {key, key};
     if (destination) both[1] = store.key(*destination);
     Keyspace::Several held(keys, both);
@@ -85,7 +85,7 @@ void serve_key(Store& store, Lane& lane, const storage::ReadyKeys::Name& name) {
     // A copy: once the shards are let go, so may the sleeper be.
     if (incomplete == nullptr) return;
     destination = incomplete->destination();
-  } while (true);
+  }
 }
 
 }  // namespace

@@ -58,12 +58,18 @@ class Dictionary {
     return node;
   }
   // Its name must not be there yet. The node is the dictionary's from here on.
-  void insert(Node* node) {
-    Node*& head = at(bucket_of(hash_bytes(node->name(), seed_)));
-    node->next = std::exchange(head, node);
-    node_bytes_ += footprint(node->size_bytes());
-    ++size_;
-    if (size_ > buckets_) split();
+  void insert(Node* node) { hang(at(bucket_of(hash_bytes(node->name(), seed_))), node); }
+  // The node of that name, and whether it is new: then made by make(), which answers a node of that
+  // name. The name is hashed once.
+  template <class Make>
+  std::pair<Node*, bool> find_or_insert(std::string_view name, Make&& make) {
+    Node*& head = at(bucket_of(hash_bytes(name, seed_)));
+    for (Node* node = head; node != nullptr; node = node->next) {
+      if (node->name() == name) return {node, false};
+    }
+    Node* const node = make();
+    hang(head, node);
+    return {node, true};
   }
   // A node of the same name in the place of one that is there, which is destroyed.
   void replace(Node* older, Node* newer) {
@@ -112,7 +118,7 @@ class Dictionary {
     const std::uint64_t wide = std::bit_ceil(std::uint64_t{buckets_});
     const bool is_split = index + wide / 2 < buckets_ || index >= wide / 2;
     const std::uint64_t mask = (is_split ? wide : wide / 2) - 1;
-    return reverse(reverse(cursor | ~mask) + 1);
+    return reverse_bits(reverse_bits(cursor | ~mask) + 1);
   }
   // One of them; each is as likely as the others, but for a little less in the tallest of chains.
   // draw(): 64 random bits. Not empty.
@@ -143,16 +149,16 @@ class Dictionary {
   Node*& at(std::size_t bucket) const {
     return segments_[bucket / kSegmentBuckets][bucket % kSegmentBuckets];
   }
+  void hang(Node*& head, Node* node) {
+    node->next = std::exchange(head, node);
+    node_bytes_ += footprint(node->size_bytes());
+    ++size_;
+    if (size_ > buckets_) split();
+  }
   std::size_t bucket_of(std::uint64_t hash) const {
     const std::uint64_t wide = std::bit_ceil(std::uint64_t{buckets_});
     const std::uint64_t bucket = hash & (wide - 1);
     return bucket < buckets_ ? bucket : bucket - wide / 2;
-  }
-  static std::uint64_t reverse(std::uint64_t bits) {
-    bits = (bits >> 1 & 0x5555555555555555u) | (bits & 0x5555555555555555u) << 1;
-    bits = (bits >> 2 & 0x3333333333333333u) | (bits & 0x3333333333333333u) << 2;
-    bits = (bits >> 4 & 0x0f0f0f0f0f0f0f0fu) | (bits & 0x0f0f0f0f0f0f0f0fu) << 4;
-    return __builtin_bswap64(bits);
   }
 
   // Room for twice the buckets while they fit into one segment.

@@ -36,6 +36,10 @@ Place place(const Packed& packed, std::string_view field, std::string_view value
   return {begin, packed.next(begin) - begin, false};
 }
 
+LargeHash& large_of(Object& object) {
+  return static_cast<LargeHash&>(object);
+}
+
 }  // namespace
 
 HashField* HashField::make(std::string_view name, std::string_view value) {
@@ -63,13 +67,10 @@ Object* LargeHash::copy() const {
 }
 
 bool LargeHash::set(std::string_view field, std::string_view value) {
-  HashField* there = fields_.find(field);
-  if (there == nullptr) {
-    fields_.insert(HashField::make(field, value));
-  } else if (!there->rewrite(value)) {
-    fields_.replace(there, HashField::make(field, value));
-  }
-  return there == nullptr;
+  const auto make = [&] { return HashField::make(field, value); };
+  const auto [there, is_new] = fields_.find_or_insert(field, make);
+  if (!is_new && !there->rewrite(value)) fields_.replace(there, make());
+  return is_new;
 }
 
 std::optional<Bytes> HashView::find(std::string_view field) const {
@@ -86,9 +87,10 @@ std::optional<Bytes> HashView::find(std::string_view field) const {
 std::size_t HashEdit::set(Words pairs) {
   if (slot_.is_present() && !slot_.value()->is_inline()) {
     return slot_.edit_object([&](Object& object) {
-      auto& large = static_cast<LargeHash&>(object);
       std::size_t added = 0;
-      for (; !pairs.empty(); pairs = pairs.subspan(2)) added += large.set(pairs[0], pairs[1]);
+      for (; !pairs.empty(); pairs = pairs.subspan(2)) {
+        added += large_of(object).set(pairs[0], pairs[1]);
+      }
       return added;
     });
   }
@@ -186,22 +188,13 @@ std::size_t HashEdit::erase_small(Words fields) {
   return erased;
 }
 
-// Where none of them is there nothing is changed, for those who watch the key.
 std::size_t HashEdit::erase_large(Words fields) {
-  const HashView there(*slot_.value());
-  if (std::none_of(fields.begin(), fields.end(),
-                   [&](std::string_view field) { return there.find(field).has_value(); })) {
-    return 0;
-  }
-  bool is_empty = false;
-  const std::size_t erased = slot_.edit_object([&](Object& object) {
-    auto& large = static_cast<LargeHash&>(object);
+  const std::size_t erased = slot_.change_object([&](Object& object) {
     std::size_t count = 0;
-    for (const std::string_view field : fields) count += large.erase(field);
-    is_empty = large.size() == 0;
+    for (const std::string_view field : fields) count += large_of(object).erase(field);
     return count;
   });
-  if (is_empty) slot_.erase();
+  if (slot_.value()->object().size() == 0) slot_.erase();
   return erased;
 }
 

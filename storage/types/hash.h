@@ -23,7 +23,6 @@
 #include <optional>
 #include <span>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -32,6 +31,7 @@
 #include "storage/types/bytes.h"
 #include "storage/types/dictionary.h"
 #include "storage/types/packed.h"
+#include "storage/types/selection.h"
 #include "storage/value.h"
 
 namespace larder::storage {
@@ -83,6 +83,7 @@ class LargeHash final : public Object {
 // A hash as a visit sees it. What it hands out is void after the next change.
 class HashView {
  public:
+  static constexpr Type kType = Type::hash;
   explicit HashView(const Value& value)
       : large_(value.is_inline() ? nullptr : static_cast<const LargeHash*>(&value.object())),
         packed_(value.is_inline() ? value.inline_bytes() : Packed::kNone) {}
@@ -150,21 +151,13 @@ class HashView {
   // `count` different ones; not more than there are.
   template <class Draw, class Visit>
   void random_distinct(std::size_t count, Draw&& draw, Visit&& visit) const {
-    // A few of many are drawn until there are enough; else every field has its chance in turn.
-    constexpr std::size_t kManyShare = 3;
-    if (large_ != nullptr && count < size() / kManyShare) {
-      std::unordered_set<const HashField*> drawn;
-      while (drawn.size() < count) {
-        const HashField& field = large_->fields().random(draw);
-        if (drawn.insert(&field).second) visit(Bytes(field.name()), Bytes(field.value()));
-      }
-      return;
-    }
-    std::size_t left = size();
+    const auto visit_field = [&](const HashField& field) {
+      visit(Bytes(field.name()), Bytes(field.value()));
+    };
+    if (large_ != nullptr) return sample(large_->fields(), count, draw, visit_field);
+    Selection selection(count, size(), draw);
     each([&](const Bytes& field, const Bytes& value) {
-      if (draw() % left-- >= count) return;
-      --count;
-      visit(field, value);
+      if (selection.takes_next()) visit(field, value);
     });
   }
 

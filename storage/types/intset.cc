@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "storage/types/low_bytes.h"
+
 namespace larder::storage {
 namespace {
 
@@ -14,13 +16,7 @@ bool fits(std::int64_t integer) {
 }  // namespace
 
 std::int64_t Intset::at(std::size_t index) const {
-  const std::size_t begin = position(index);
-  std::uint64_t number = 0;
-  for (std::size_t i = width(); i-- > 0;) {
-    number = number << 8 | static_cast<unsigned char>(value_[begin + i]);
-  }
-  const auto unused = static_cast<int>(64 - 8 * width());
-  return static_cast<std::int64_t>(number << unused) >> unused;
+  return integer_of_low_bytes(value_.substr(position(index), width()));
 }
 
 std::size_t Intset::lower_bound(std::int64_t integer) const {
@@ -43,8 +39,7 @@ std::size_t Intset::width_of(std::int64_t integer) {
 }
 
 void Intset::append(std::string& to, std::int64_t integer, std::size_t width) {
-  const auto number = static_cast<std::uint64_t>(integer);
-  for (std::size_t i = 0; i < width; ++i) to += static_cast<char>(number >> (8 * i));
+  append_low_bytes(to, static_cast<std::uint64_t>(integer), width);
 }
 
 std::string Intset::widened_with(std::int64_t integer) const {

@@ -28,6 +28,7 @@ inline constexpr std::size_t kMostElementBytes = 0xffff'0000;
 
 class ListView {
  public:
+  static constexpr Type kType = Type::list;
   // A value of type list. Void after any change of it.
   explicit ListView(const Value& value);
 

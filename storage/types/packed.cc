@@ -1,5 +1,7 @@
 #include "storage/types/packed.h"
 
+#include "storage/types/low_bytes.h"
+
 namespace larder::storage {
 namespace {
 
@@ -45,10 +47,6 @@ void append_back_length(std::string& to, std::size_t size) {
   }
 }
 
-void append_low_bytes(std::string& to, std::uint64_t number, std::size_t bytes) {
-  for (std::size_t i = 0; i < bytes; ++i) to += static_cast<char>(number >> (8 * i));
-}
-
 bool fits_in(std::int64_t integer, int bits) {
   const std::int64_t half = std::int64_t{1} << (bits - 1);
   return integer >= -half && integer < half;
@@ -86,11 +84,7 @@ std::int64_t Packed::integer_at(std::size_t position) const {
     const auto number = static_cast<std::int64_t>((first & 0x1f) << 8 | byte(position + 1));
     return number < 4096 ? number : number - 8192;
   }
-  const std::size_t bytes = integer_bytes(first);
-  std::uint64_t number = 0;
-  for (std::size_t i = bytes; i > 0; --i) number = number << 8 | byte(position + i);
-  const auto unused = static_cast<int>(64 - 8 * bytes);
-  return static_cast<std::int64_t>(number << unused) >> unused;
+  return integer_of_low_bytes(value_.substr(position + 1, integer_bytes(first)));
 }
 
 Bytes Packed::at(std::size_t position) const {

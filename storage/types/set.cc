@@ -4,18 +4,14 @@
 #include <cstring>
 #include <new>
 #include <optional>
-#include <unordered_set>
 #include <utility>
 
 #include "storage/ensure.h"
 #include "storage/memory.h"
+#include "storage/types/selection.h"
 
 namespace larder::storage {
 namespace {
-
-// A hashtable is walked for a sample of this share or more of it, so that drawing never meets the
-// same members all the time.
-constexpr std::size_t kWalkedShare = 3;
 
 std::size_t most_integers(const CollectionLimits& limits) {
   const std::size_t room = (Packed::kMostBytes - Intset::kHeadBytes) / sizeof(std::int64_t);
@@ -132,25 +128,6 @@ struct SlotHome {
   Slot& slot;
 };
 
-// Takes `count` of `of`, one after the other being asked for; each selection is as likely as any
-// other. (Knuth, The Art of Computer Programming 3.4.2, algorithm S.)
-class Selection {
- public:
-  Selection(std::size_t count, std::size_t of, Chance& chance)
-      : wanted_(count), left_(of), chance_(chance) {}
-
-  bool takes_next() {
-    if (chance_() % left_-- >= wanted_) return false;
-    --wanted_;
-    return true;
-  }
-
- private:
-  std::size_t wanted_;
-  std::size_t left_;
-  Chance& chance_;
-};
-
 }  // namespace
 
 SetMember* SetMember::make(std::string_view bytes) {
@@ -160,9 +137,7 @@ SetMember* SetMember::make(std::string_view bytes) {
 }
 
 bool SetObject::add(std::string_view member) {
-  if (members.find(member) != nullptr) return false;
-  members.insert(SetMember::make(member));
-  return true;
+  return members.find_or_insert(member, [&] { return SetMember::make(member); }).second;
 }
 
 SetObject* SetObject::copy() const {
@@ -207,18 +182,14 @@ Bytes SetView::random(Chance& chance) const {
 }
 
 void SetView::sample(std::size_t count, Chance& chance, const Visitor& visit) const {
-  if (encoding_ != Encoding::hashtable || count >= size() / kWalkedShare) {
-    Selection selection(count, size(), chance);
-    each([&](const Bytes& member) {
-      if (selection.takes_next()) visit(member);
-    });
-    return;
+  if (encoding_ == Encoding::hashtable) {
+    return storage::sample(object_->members, count, chance,
+                           [&](const SetMember& member) { visit(Bytes(member.name())); });
   }
-  std::unordered_set<const SetMember*> seen;
-  while (seen.size() < count) {
-    const SetMember& member = object_->members.random(chance);
-    if (seen.insert(&member).second) visit(Bytes(member.name()));
-  }
+  Selection selection(count, size(), chance);
+  each([&](const Bytes& member) {
+    if (selection.takes_next()) visit(member);
+  });
 }
 
 struct SetDraft::Home {
@@ -280,6 +251,7 @@ std::size_t SetEdit::add(std::span<const std::string_view> members) {
 }
 
 std::size_t SetEdit::add_to_present(std::span<const std::string_view> members) {
+  if (view().encoding() == Encoding::hashtable) return add_to_object(members);
   const std::size_t coming = members.size();
   // What is there already changes nothing, and nobody is told of a change.
   const auto is_there = [&](std::string_view member) { return view().has(member); };
@@ -291,19 +263,22 @@ std::size_t SetEdit::add_to_present(std::span<const std::string_view> members) {
   // Many at once are not made room for step by step.
   const bool is_intset = view().encoding() == Encoding::intset;
   const std::size_t most = is_intset ? most_integers(slot_.limits()) : most_texts(slot_.limits());
-  if (view().encoding() != Encoding::hashtable && coming > most) {
+  if (coming > most) {
     home.become(object_of(view(), slot_.seed()));
   }
   while (!members.empty() && view().encoding() != Encoding::hashtable) {
     added += add_inline(home, members.front());
     members = members.subspan(1);
   }
-  if (members.empty()) return added;
-  return added + slot_.edit_object([&](Object& object) {
-    std::size_t more = 0;
+  return members.empty() ? added : added + add_to_object(members);
+}
+
+std::size_t SetEdit::add_to_object(std::span<const std::string_view> members) {
+  return slot_.change_object([&](Object& object) {
+    std::size_t added = 0;
     for (const std::string_view member : members)
-      more += static_cast<SetObject&>(object).add(member);
-    return more;
+      added += static_cast<SetObject&>(object).add(member);
+    return added;
   });
 }
 
@@ -335,10 +310,7 @@ bool SetEdit::remove_inline(std::string_view member) {
 }
 
 std::size_t SetEdit::remove_from_object(std::span<const std::string_view> members) {
-  const auto is_there = [&](std::string_view member) { return view().has(member); };
-  members = {std::find_if(members.begin(), members.end(), is_there), members.end()};
-  if (members.empty()) return 0;
-  const std::size_t removed = slot_.edit_object([&](Object& object) {
+  const std::size_t removed = slot_.change_object([&](Object& object) {
     std::size_t taken = 0;
     for (const std::string_view member : members)
       taken += static_cast<SetObject&>(object).members.erase(member);

@@ -79,6 +79,7 @@ using Chance = std::mt19937_64;
 
 class SetView {
  public:
+  static constexpr Type kType = Type::set;
   // A value that is a set.
   explicit SetView(const Value& value)
       : SetView(value.encoding(), value.is_inline() ? value.inline_bytes() : std::string_view{},
@@ -172,6 +173,7 @@ class SetEdit {
  private:
   SetView view() const { return SetView(*slot_.value()); }
   std::size_t add_to_present(std::span<const std::string_view> members);
+  std::size_t add_to_object(std::span<const std::string_view> members);
   bool remove_inline(std::string_view member);
   void pop_inline(std::size_t count, Chance& chance, const SetView::Visitor& visit);
   std::size_t remove_from_object(std::span<const std::string_view> members);

@@ -198,11 +198,6 @@ ZsetView::Cursor ZsetView::at(std::size_t rank) const {
   return {nullptr, packed_, packed_.nth(static_cast<std::int64_t>(rank * kStep))};
 }
 
-std::optional<double> ZsetEdit::score(std::string_view member) const {
-  if (!slot_.is_present()) return std::nullopt;
-  return ZsetView(*slot_.value()).score(member);
-}
-
 void ZsetEdit::expect(std::size_t members, std::size_t longest_bytes) {
   const CollectionLimits& limits = slot_.limits();
   if (slot_.is_present() || (members <= limits.zset_max_listpack_entries &&
@@ -222,54 +217,64 @@ LargeZset* ZsetEdit::make_large() const {
   return large;
 }
 
-void ZsetEdit::splice(std::size_t at, std::size_t removed, std::string_view inserted,
-                      std::size_t count) {
-  slot_.splice_packed(at, removed, inserted, count);
+// Whether a packed set may have the member, which is new or not.
+bool ZsetEdit::stays_packed(std::string_view member, bool is_new) const {
+  const CollectionLimits& limits = slot_.limits();
+  const std::size_t count = packed().count() + (is_new ? kStep : 0);
+  if (packed().size_bytes() + most_bytes(member) > Packed::kMostBytes) return false;
+  if (count > Packed::kMostElements) return false;
+  return !is_new || (count / kStep <= limits.zset_max_listpack_entries &&
+                     member.size() <= limits.zset_max_listpack_value);
 }
 
-void ZsetEdit::put(std::string_view member, double score) {
+ZsetEdit::Found ZsetEdit::find(std::string_view member) const {
+  if (!slot_.is_present()) return {};
+  if (!is_packed()) {
+    LargeZset::Node* node = large_of(slot_.value()->object()).find(member);
+    return node == nullptr ? Found{} : Found{node->score(), node, 0};
+  }
+  const std::size_t position = packed().find(member, packed().begin(), kStep);
+  if (position == packed().end()) return {};
+  return {score_of(packed().at(packed().next(position))), nullptr, position};
+}
+
+void ZsetEdit::put(std::string_view member, double score, const Found& found) {
   if (!slot_.is_present()) {
     expect(1, member.size());
     if (!slot_.is_present()) slot_.set_packed(Type::zset, Encoding::listpack, Packed::kNone);
   }
-  if (is_packed()) {
-    const std::size_t found = packed().find(member, packed().begin(), kStep);
-    const bool is_new = found == packed().end();
-    const std::size_t count = packed().count() + (is_new ? kStep : 0);
-    const CollectionLimits& limits = slot_.limits();
-    const bool fits = packed().size_bytes() + most_bytes(member) <= Packed::kMostBytes &&
-                      count <= Packed::kMostElements &&
-                      (!is_new || (count / kStep <= limits.zset_max_listpack_entries &&
-                                   member.size() <= limits.zset_max_listpack_value));
-    if (fits) {
-      if (!is_new) splice(found, behind_member(packed(), found) - found, {}, count - kStep);
-      std::string added;
-      append_member(added, member, score);
-      return splice(place_for(packed(), member, score), 0, added, count);
-    }
+  if (!is_packed()) return put_large(member, score, found.node);
+  if (!stays_packed(member, !found.score)) {
     slot_.set_object(Type::zset, Encoding::skiplist, make_large());
+    return put_large(member, score, find(member).node);
   }
+  if (found.score) erase_packed(found.position);
+  std::string added;
+  append_member(added, member, score);
+  slot_.splice_packed(place_for(packed(), member, score), 0, added, packed().count() + kStep);
+}
+
+void ZsetEdit::put_large(std::string_view member, double score, LargeZset::Node* node) {
   slot_.edit_object([&](Object& object) {
-    LargeZset& large = large_of(object);
-    LargeZset::Node* node = large.find(member);
-    node == nullptr ? large.insert(member, score) : large.rescore(node, score);
+    node == nullptr ? large_of(object).insert(member, score)
+                    : large_of(object).rescore(node, score);
   });
 }
 
+void ZsetEdit::erase_packed(std::size_t position) {
+  slot_.splice_packed(position, behind_member(packed(), position) - position, {},
+                      packed().count() - kStep);
+}
+
 bool ZsetEdit::remove(std::string_view member) {
-  if (!slot_.is_present()) return false;
-  if (is_packed()) {
-    const std::size_t found = packed().find(member, packed().begin(), kStep);
-    if (found == packed().end()) return false;
-    if (packed().count() == kStep) return slot_.erase();
-    splice(found, behind_member(packed(), found) - found, {}, packed().count() - kStep);
-    return true;
+  const Found found = find(member);
+  if (!found.score) return false;
+  if (ZsetView(*slot_.value()).size() == 1) return slot_.erase();
+  if (found.node == nullptr) {
+    erase_packed(found.position);
+  } else {
+    slot_.edit_object([&](Object& object) { large_of(object).remove(found.node); });
   }
-  auto& large = large_of(slot_.value()->object());
-  LargeZset::Node* node = large.find(member);
-  if (node == nullptr) return false;
-  if (large.size() == 1) return slot_.erase();
-  slot_.edit_object([&](Object&) { large.remove(node); });
   return true;
 }
 
@@ -281,8 +286,8 @@ void ZsetEdit::remove(RankRange ranks) {
       return packed().nth(static_cast<std::int64_t>(rank * kStep));
     };
     const std::size_t first = position_of(ranks.first);
-    return splice(first, position_of(ranks.end) - first, {},
-                  packed().count() - kStep * ranks.count());
+    return slot_.splice_packed(first, position_of(ranks.end) - first, {},
+                               packed().count() - kStep * ranks.count());
   }
   slot_.edit_object([&](Object& object) { large_of(object).remove(ranks); });
 }

@@ -116,6 +116,7 @@ class LargeZset final : public Object {
 
 class ZsetView {
  public:
+  static constexpr Type kType = Type::zset;
   // Stands on a member; moves to its neighbours, of which there must be one.
   class Cursor {
    public:
@@ -194,12 +195,20 @@ class ZsetEdit {
   // Of a slot that has a sorted set, or nothing.
   explicit ZsetEdit(Slot& slot) : slot_(slot) {}
 
-  std::optional<double> score(std::string_view member) const;
   // So many members of up to that length are about to be put: a set that is not there yet is made
   // in the encoding they need.
   void expect(std::size_t members, std::size_t longest_bytes);
+  // A member, and where it is. Void after the next change.
+  struct Found {
+    std::optional<double> score;  // nothing: it is not there
+    LargeZset::Node* node = nullptr;
+    std::size_t position = 0;  // when the set is packed
+  };
+  Found find(std::string_view member) const;
   // Adds the member, or gives it that score.
-  void put(std::string_view member, double score);
+  void put(std::string_view member, double score) { put(member, score, find(member)); }
+  // The same for who has looked for it.
+  void put(std::string_view member, double score, const Found& found);
   // False when it is not there. The last one takes the key with it.
   bool remove(std::string_view member);
   void remove(RankRange ranks);
@@ -212,7 +221,9 @@ class ZsetEdit {
   Packed packed() const { return Packed(slot_.value()->inline_bytes()); }
   bool is_packed() const { return slot_.value()->is_inline(); }
   LargeZset* make_large() const;
-  void splice(std::size_t at, std::size_t removed, std::string_view inserted, std::size_t count);
+  bool stays_packed(std::string_view member, bool is_new) const;
+  void put_large(std::string_view member, double score, LargeZset::Node* node);
+  void erase_packed(std::size_t position);
 
   Slot& slot_;
 };
