@@ -15,6 +15,7 @@
 #include "server/engine/client.h"
 #include "server/engine/transaction.h"
 #include "storage/glob.h"
+#include "tests/support/reply_text.h"
 
 using namespace larder;
 using namespace larder::server;
@@ -139,10 +140,7 @@ TEST_CASE("messages are said as pushes, even where replies are muted") {
   say_mail(writer, pubsub.fetch(ann.client));
   CHECK(writer.muted());
   pubsub.forget(ann.client);
-  std::string bytes;
-  protocol::OutputBuffer::Piece pieces[8];
-  const std::size_t count = output.gather(pieces);
-  for (std::size_t i = 0; i < count; ++i) bytes.append(pieces[i].data, pieces[i].size);
+  const std::string bytes = testing::take_bytes(output);
   CHECK(bytes == ">4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$1\r\na\r\n$5000\r\n" + large +
                      "\r\n>4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$1\r\na\r\n$2\r\nhi\r\n");
 }

@@ -4,7 +4,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -23,10 +22,8 @@
 #include "server/engine/blocking.h"
 #include "server/engine/client.h"
 #include "server/engine/engine.h"
-#include "server/engine/server_control.h"
-#include "server/log.h"
-#include "server/options.h"
 #include "storage/clock.h"
+#include "tests/support/many_lanes.h"
 #include "tests/support/reply_text.h"
 
 using namespace larder;
@@ -40,27 +37,10 @@ constexpr std::uint64_t kQueues = 5;
 // Lists that elements are moved between: they keep no order.
 constexpr std::uint64_t kMoved = 4;
 
-struct Control final : server::ServerControl {
-  void shut_down(const std::string&) override {}
-};
-
-struct House {
-  House() : log(server::LogLevel::nothing, "") {
-    options.settings.maxmemory = 0;
-    engine = std::make_unique<server::Engine>(options, clock, control, log, kThreads, 78);
-  }
-
-  storage::ManualClock clock;
-  server::Options options;
-  server::Log log;
-  Control control;
-  std::unique_ptr<server::Engine> engine;
-};
-
 // A client of one lane that may sleep.
 class Guest final : public server::Link {
  public:
-  Guest(House& house, std::size_t lane)
+  Guest(testing::ManyLanes& house, std::size_t lane)
       : engine_(*house.engine),
         lane_(engine_.lane(lane)),
         client_(engine_.clients().next_id(), this, house.clock.wall_ms()),
@@ -110,17 +90,7 @@ class Guest final : public server::Link {
 
  private:
   std::string take() {
-    std::string bytes;
-    std::array<protocol::OutputBuffer::Piece, 16> pieces;
-    while (!output_.empty()) {
-      const std::size_t count = output_.gather(pieces);
-      std::size_t taken = 0;
-      for (std::size_t i = 0; i < count; ++i) {
-        bytes.append(pieces[i].data, pieces[i].size);
-        taken += pieces[i].size;
-      }
-      output_.consume(taken);
-    }
+    const std::string bytes = testing::take_bytes(output_);
     std::string_view rest = bytes;
     return protocol::to_text(testing::take_reply(rest));
   }
@@ -152,7 +122,8 @@ class Ledger {
 // One thread: a client that pushes, and some that wait.
 class Household {
  public:
-  Household(House& house, std::size_t number, Ledger& ledger, std::atomic<bool>& is_wrong)
+  Household(testing::ManyLanes& house, std::size_t number, Ledger& ledger,
+            std::atomic<bool>& is_wrong)
       : house_(house),
         number_(number),
         ledger_(ledger),
@@ -249,7 +220,7 @@ class Household {
     last->second = number;
   }
 
-  House& house_;
+  testing::ManyLanes& house_;
   std::size_t number_;
   Ledger& ledger_;
   std::atomic<bool>& is_wrong_;
@@ -264,7 +235,7 @@ class Household {
 }  // namespace
 
 TEST_CASE("clients that wait on several lanes have every element once, and in order") {
-  House house;
+  testing::ManyLanes house(kThreads, 78);
   Ledger ledger;
   std::atomic<bool> is_wrong{false};
   std::atomic<std::uint64_t> pushed{0};

@@ -22,14 +22,12 @@
 #include "protocol/resp_writer.h"
 #include "server/engine/client.h"
 #include "server/engine/engine.h"
-#include "server/engine/server_control.h"
-#include "server/log.h"
-#include "server/options.h"
 #include "storage/clock.h"
 #include "storage/fetch_ahead.h"
 #include "storage/keyspace.h"
 #include "storage/store.h"
 #include "storage/turnstile.h"
+#include "tests/support/many_lanes.h"
 #include "tests/support/reply_text.h"
 
 using namespace larder;
@@ -193,28 +191,10 @@ class Visitor {
   std::mt19937_64 random_;
 };
 
-struct Control final : server::ServerControl {
-  void shut_down(const std::string&) override {}
-};
-
-// An engine with a lane for every thread, and no sockets.
-struct ManyLanes {
-  ManyLanes() : log(server::LogLevel::nothing, "") {
-    options.settings.maxmemory = 0;
-    engine = std::make_unique<server::Engine>(options, clock, control, log, kThreads, 77);
-  }
-
-  storage::ManualClock clock;
-  server::Options options;
-  server::Log log;
-  Control control;
-  std::unique_ptr<server::Engine> engine;
-};
-
 // One client on one lane.
 class Guest {
  public:
-  Guest(ManyLanes& house, std::size_t lane)
+  Guest(testing::ManyLanes& house, std::size_t lane)
       : engine_(*house.engine),
         lane_(engine_.lane(lane)),
         client_(engine_.clients().next_id(), nullptr, house.clock.wall_ms()),
@@ -252,17 +232,7 @@ class Guest {
 
  private:
   std::string take() {
-    std::string bytes;
-    std::array<protocol::OutputBuffer::Piece, 16> pieces;
-    while (!output_.empty()) {
-      const std::size_t count = output_.gather(pieces);
-      std::size_t taken = 0;
-      for (std::size_t i = 0; i < count; ++i) {
-        bytes.append(pieces[i].data, pieces[i].size);
-        taken += pieces[i].size;
-      }
-      output_.consume(taken);
-    }
+    const std::string bytes = testing::take_bytes(output_);
     std::string_view rest = bytes;
     const std::string text = protocol::to_text(testing::take_reply(rest));
     if (!rest.empty()) throw std::runtime_error("one command, two replies: " + bytes);
@@ -386,7 +356,7 @@ TEST_CASE("threads on one store keep every promise of it") {
 
 TEST_CASE("clients on several lanes see their own keys as they left them, and shared ones add up") {
   constexpr int kSteps = 1200;
-  ManyLanes house;
+  testing::ManyLanes house(kThreads, 77);
   {
     Guest first(house, 0);
     first.say({"MSET", "left", "1000", "right", "1000"});

@@ -85,19 +85,7 @@ void Larder::finish_woken() {
 }
 
 std::string Larder::heard(int client) {
-  Seat& seat = this->seat(client);
-  std::string bytes;
-  std::array<protocol::OutputBuffer::Piece, 16> pieces;
-  while (!seat.output.empty()) {
-    const std::size_t count = seat.output.gather(pieces);
-    std::size_t taken = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      bytes.append(pieces[i].data, pieces[i].size);
-      taken += pieces[i].size;
-    }
-    seat.output.consume(taken);
-  }
-  return bytes;
+  return take_bytes(seat(client).output);
 }
 
 std::string Larder::bytes_of(const std::vector<std::string>& words, int client) {

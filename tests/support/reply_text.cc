@@ -1,5 +1,7 @@
 #include "tests/support/reply_text.h"
 
+#include <array>
+#include <cstddef>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
@@ -18,7 +20,7 @@ std::string_view take_line(std::string_view& bytes) {
   return line;
 }
 
-std::string_view take_bytes(std::string_view& bytes, std::size_t count) {
+std::string_view take_bulk(std::string_view& bytes, std::size_t count) {
   if (bytes.size() < count + 2) throw std::runtime_error("a bulk reply is cut short");
   const std::string_view taken = bytes.substr(0, count);
   bytes.remove_prefix(count + 2);
@@ -43,9 +45,9 @@ Node take_counted(char sigil, std::string_view line, std::string_view& bytes) {
   const long long count = std::strtoll(std::string(line).c_str(), nullptr, 10);
   if (count < 0) return text_node(sigil == '*' ? Kind::null_array : Kind::null, "");
   switch (sigil) {
-    case '$': return text_node(Kind::bulk, take_bytes(bytes, static_cast<std::size_t>(count)));
+    case '$': return text_node(Kind::bulk, take_bulk(bytes, static_cast<std::size_t>(count)));
     case '=': {
-      const std::string_view whole = take_bytes(bytes, static_cast<std::size_t>(count));
+      const std::string_view whole = take_bulk(bytes, static_cast<std::size_t>(count));
       Node node = text_node(Kind::verbatim, whole.substr(4));
       node.format = std::string(whole.substr(0, 3));
       return node;
@@ -90,6 +92,21 @@ Node take_reply(std::string_view& bytes) {
     case '>': return take_counted(sigil, line, bytes);
     default: throw std::runtime_error(std::string("no reply begins with ") + sigil);
   }
+}
+
+std::string take_bytes(protocol::OutputBuffer& output) {
+  std::string bytes;
+  std::array<protocol::OutputBuffer::Piece, 16> pieces;
+  while (!output.empty()) {
+    const std::size_t count = output.gather(pieces);
+    std::size_t taken = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      bytes.append(pieces[i].data, pieces[i].size);
+      taken += pieces[i].size;
+    }
+    output.consume(taken);
+  }
+  return bytes;
 }
 
 }  // namespace larder::testing
