@@ -58,8 +58,8 @@ std::size_t Arena::fresh_slab() {
   faulted_.fetch_add(1, std::memory_order_relaxed);
   ensure(region_.commit(fresh_ * kSlabBytes) && numbers_.commit(fresh_ * sizeof(std::uint32_t)),
          "the store has outgrown the addresses reserved for it");
-  const bool begins_page = slab % kSlabsPerPage == 0;
-  if (begins_page && fresh_ * kSlabBytes >= kSmallPagesBytes - Region::kLargePage) ring();
+  const bool is_half_page = slab % kSlabsPerPage == kSlabsPerPage / 2;
+  if (is_half_page && fresh_ * kSlabBytes >= kSmallPagesBytes - Region::kLargePage) ring();
   return slab;
 }
 

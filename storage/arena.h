@@ -13,7 +13,7 @@
 // A large page is cleared by the system when it is first touched, which takes a quarter of a
 // millisecond, and eight where the machine is a guest whose host has to find the memory first: too
 // long for a loop that holds a shard. So a thread, where one is asked for, has the page behind the
-// one in use touched beforehand. Who outruns it waits as without it.
+// one in use touched when half of that is taken. Who outruns it waits as without it.
 //
 // A slab that is given back keeps its pages for whoever takes it next, up to kWarmSlabs; beyond
 // that its pages go back to the system.
@@ -101,7 +101,7 @@ class Arena {
 
   // Up to here large pages are there (none at first). Written by the thread alone.
   std::atomic<std::size_t> ready_bytes_{kSmallPagesBytes};
-  std::atomic<std::uint32_t> bell_{0};  // rung when a large page is begun, and at the end
+  std::atomic<std::uint32_t> bell_{0};  // rung when half of a large page is taken, and at the end
   std::atomic<bool> is_ending_{false};
   std::thread thread_;
 };

@@ -1,19 +1,11 @@
 #include "storage/types/intset.h"
 
-#include <limits>
+#include <bit>
+#include <cstdint>
 
 #include "storage/types/low_bytes.h"
 
 namespace larder::storage {
-namespace {
-
-template <class Integer>
-bool fits(std::int64_t integer) {
-  return integer >= std::numeric_limits<Integer>::min() &&
-         integer <= std::numeric_limits<Integer>::max();
-}
-
-}  // namespace
 
 std::int64_t Intset::at(std::size_t index) const {
   return integer_of_low_bytes(value_.substr(position(index), width()));
@@ -34,8 +26,9 @@ std::size_t Intset::lower_bound(std::int64_t integer) const {
 }
 
 std::size_t Intset::width_of(std::int64_t integer) {
-  if (fits<std::int16_t>(integer)) return 2;
-  return fits<std::int32_t>(integer) ? 4 : 8;
+  // The bits that differ from the sign, and the sign.
+  const auto bits = std::bit_width(static_cast<std::uint64_t>(integer ^ (integer >> 63))) + 1;
+  return (static_cast<std::size_t>(bits) + 7) / 8;
 }
 
 void Intset::append(std::string& to, std::int64_t integer, std::size_t width) {

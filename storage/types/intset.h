@@ -1,9 +1,11 @@
 // Intset: a set of integers as they lie in the cell of their entry, sorted.
 //
-//   [1 byte: width] integer integer ...     each of `width` bytes (2, 4 or 8), the lowest first
+//   [1 byte: width] integer integer ...     each of `width` bytes (1 to 8), the lowest first
 //
 // All are as wide as the widest that ever came: one that is too wide makes all of them wider, and
-// none becomes narrower when it has gone. How many there are follows from the bytes.
+// none becomes narrower when it has gone. Redis knows 2, 4 and 8 bytes; with three for numbers
+// below eight million, a set of fifty of them takes a quarter less. How many there are follows from
+// the bytes.
 //
 // A change is told as a splice, which whoever owns the bytes does to them. Reads trust the bytes.
 // Cost: finding is a binary search, inserting moves what lies behind; that is why sets leave this
@@ -22,7 +24,7 @@ class Intset {
  public:
   static constexpr std::size_t kHeadBytes = 1;
   // No integers, as narrow as they come.
-  static constexpr std::string_view kNone{"\2", kHeadBytes};
+  static constexpr std::string_view kNone{"\1", kHeadBytes};
 
   explicit Intset(std::string_view value) : value_(value) {}
 
@@ -39,7 +41,7 @@ class Intset {
 
   // Where the integer of that index begins.
   std::size_t position(std::size_t index) const { return kHeadBytes + index * width(); }
-  // What an integer needs: 2, 4 or 8.
+  // What an integer needs: 1 to 8.
   static std::size_t width_of(std::int64_t integer);
   // Writes an integer behind others of that width.
   static void append(std::string& to, std::int64_t integer, std::size_t width);

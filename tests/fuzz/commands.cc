@@ -20,7 +20,7 @@
 
 #include "server/engine/registry.h"
 #include "server/engine/services.h"
-#include "storage/store.h"
+#include "tests/support/books.h"
 #include "tests/support/larder.h"
 #include "tests/support/reply_text.h"
 
@@ -230,28 +230,6 @@ class Bystander {
   std::map<std::string, std::string> model_;
 };
 
-void audit(storage::Store& store) {
-  const storage::StoreStatistics sums = store.statistics();
-  std::size_t weights = 0;
-  std::size_t keys = 0;
-  for (std::size_t shard = 0; shard < store.shard_count(); ++shard) {
-    for (std::uint32_t db = 0; db < store.database_count(); ++db) {
-      const storage::Shard::Database* there = store.cell(shard).shard.database(db);
-      if (there == nullptr) continue;
-      for (std::size_t i = 0; i < there->table.bucket_count(); ++i) {
-        there->table.each_in_bucket(i, [&](storage::Entry* entry) {
-          weights += entry->weight_bytes();
-          ++keys;
-        });
-      }
-    }
-  }
-  if (weights != sums.entry_bytes || keys != sums.keys ||
-      sums.used_bytes != sums.entry_bytes + sums.table_bytes + sums.eviction_bytes) {
-    fail("the store's books are wrong", {}, std::to_string(weights));
-  }
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -267,6 +245,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (tape.below(8) == 0) larder.advance(std::chrono::milliseconds(tape.below(256) * 50));
   }
   bystander.look_at_all();
-  audit(larder.engine().store());
+  if (!testing::books_are_right(larder.engine().store()))
+    fail("the store's books are wrong", {}, "");
   return 0;
 }

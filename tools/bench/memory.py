@@ -2,7 +2,8 @@
 """What a key costs in memory, as the kernel counts it, beside redis-server.
 
     tools/bench/memory.py                      everything; some minutes, up to 3 GB
-    tools/bench/memory.py --part empty         only that part: empty, growth, reuse, flush
+    tools/bench/memory.py --part empty         only that part: empty, growth, reuse, flush,
+                                               collections
     tools/bench/memory.py --servers larder     only that server
 
 empty    RSS of a server that holds nothing.
@@ -13,6 +14,8 @@ growth   Keys of 16 bytes, values of 8, 32 and 200, without and with a time to l
 reuse    5 M keys with values of 32 bytes; every second one, picked at random, is deleted and put
          back with a value twice the size. Its RSS over that of a fresh server with the same data.
 flush    RSS after FLUSHALL of 5 M keys, beyond that of the server when it was empty.
+collections  Growth of RSS per key: 1 M hashes of 5 short fields, 100 k sets of 50 integers below a
+         million, 100 k sorted sets of 20 members, 100 k lists of 100 short strings.
 
 RSS is smaps_rollup's, read when the server has come to rest.
 """
@@ -35,8 +38,9 @@ ABOVE_BAR = {False: 28, True: 36}  # bytes a key, by whether it has a time to li
 STRAY_BAR = 0.15
 REUSE_BAR = 1.10
 FLUSH_BAR_MB = 20
+COLLECTION_BAR = 0.85  # of redis-server's growth
 
-PARTS = ("empty", "growth", "reuse", "flush")
+PARTS = ("empty", "growth", "reuse", "flush", "collections")
 
 
 def megabytes(count):
@@ -138,6 +142,53 @@ def print_flush(args):
     rig.print_table(["FLUSHALL", "empty, MB", "5 M keys", "beyond empty after"], rows)
 
 
+def a_hash(i):
+    mail = f"u{i}@x.org"
+    return "HSET", f"h:{i:012}", "name", f"user{i}", "age", i % 90, "city", "berlin", "mail", mail, "seen", i
+
+
+def a_set(i):
+    return "SADD", f"s:{i:012}", *((i * 7919 + j * 104729) % MILLION for j in range(50))
+
+
+def a_zset(i):
+    return "ZADD", f"z:{i:012}", *(word for j in range(20) for word in (i * j % 10000, f"member{j}"))
+
+
+def a_list(i):
+    return "RPUSH", f"l:{i:012}", *(f"element-{j}" for j in range(100))
+
+
+COLLECTIONS = (
+    ("hash of 5", MILLION, a_hash),
+    ("set of 50 integers", MILLION // 10, a_set),
+    ("sorted set of 20", MILLION // 10, a_zset),
+    ("list of 100", MILLION // 10, a_list),
+)
+
+
+def collection_growth(kind, keys, command, args):
+    """Bytes of RSS per key."""
+    batch = 200  # so that what lies in buffers is little
+    with served(kind, args) as server:
+        before = settled_rss(server)
+        with rig.Asker(server) as asker:
+            for first in range(0, keys, batch):
+                asker.ask_all([command(i) for i in range(first, first + batch)])
+        return (settled_rss(server) - before) / keys
+
+
+def print_collections(args):
+    rows = []
+    for name, keys, command in COLLECTIONS:
+        grown = {kind: collection_growth(kind, keys, command, args) for kind in args.servers}
+        for kind in args.servers:
+            bar = bar_for(kind, COLLECTION_BAR)
+            of_redis = grown[kind] / grown["redis"] if "redis" in grown else None
+            rows.append([name, kind, f"{grown[kind]:.1f}", rig.judged(of_redis, bar)])
+    rig.print_table(["bytes a key", "server", "RSS", "of redis"], rows)
+
+
 def read_arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -163,6 +214,7 @@ def main():
         "growth": print_growth,
         "reuse": print_reuse,
         "flush": print_flush,
+        "collections": print_collections,
     }
     try:
         for name in args.part or PARTS:
