@@ -246,6 +246,8 @@ inline constexpr Text numkeys_negative = "ERR Number of keys can't be negative";
 inline constexpr Text numkeys_too_big = "ERR Number of keys can't be greater than number of args";
 inline constexpr Text busy_script =
     "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+inline constexpr Text busy_function =
+    "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.";
 inline constexpr Text not_busy = "NOTBUSY No scripts in execution right now.";
 inline constexpr Text unkillable =
     "UNKILLABLE Sorry the script already executed write commands against the dataset. You can "
@@ -268,6 +270,31 @@ inline constexpr Text script_wrong_arity =
 inline constexpr Text script_not_allowed = "ERR This Redis command is not allowed from script";
 inline constexpr Text script_read_only =
     "ERR Write commands are not allowed from read-only scripts.";
+inline constexpr Text script_undeclared_key =
+    "ERR This script may only touch the keys it was given";
+
+// --- functions
+inline constexpr Text function_bad_name =
+    "ERR Library names can only contain letters, numbers, or underscores(_) and must be at least "
+    "one character long";
+inline constexpr Text function_bad_payload = "ERR DUMP payload version or checksum are wrong";
+inline constexpr Text function_broken_payload = "ERR Failed loading library payload";
+inline constexpr Text function_flush_mode = "ERR FUNCTION FLUSH only supports SYNC|ASYNC option";
+inline constexpr Text function_metadata_invalid = "ERR Invalid library metadata";
+inline constexpr Text function_metadata_missing = "ERR Missing library metadata";
+inline constexpr Text function_name_missing = "ERR Library name was not given";
+inline constexpr Text function_name_repeated =
+    "ERR Invalid metadata value, name argument was given multiple times";
+inline constexpr Text function_no_room = "ERR no room for the library: FUNCTION DELETE makes some";
+inline constexpr Text function_none_registered = "ERR No functions registered";
+inline constexpr Text function_not_found = "ERR Function not found";
+inline constexpr Text function_repeated = "ERR Function already exists in the library";
+inline constexpr Text function_numkeys = "ERR Bad number of keys provided";
+inline constexpr Text function_other_type = "ERR given type is not a function";
+inline constexpr Text function_pattern_missing = "ERR library name argument was not given";
+inline constexpr Text function_restore_policy =
+    "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.";
+inline constexpr Text library_not_found = "ERR Library not found";
 
 // --- config, memory, introspection
 inline constexpr Text config_no_file = "ERR The server is running without a config file";

@@ -42,6 +42,9 @@ enum class RdbType : std::uint8_t {
 inline constexpr std::uint64_t kRdbPlainNode = 1;
 inline constexpr std::uint64_t kRdbPackedNode = 2;
 
+// What a library of functions begins with, in FUNCTION DUMP.
+inline constexpr std::uint8_t kRdbFunctions = 245;
+
 inline constexpr unsigned kRdbWrittenVersion = 10;
 inline constexpr unsigned kRdbNewestVersion = 12;
 
@@ -49,8 +52,10 @@ std::uint64_t crc64(std::string_view bytes);
 
 class RdbWriter {
  public:
-  explicit RdbWriter(RdbType type) { bytes_ += static_cast<char>(type); }
+  RdbWriter() = default;
+  explicit RdbWriter(RdbType type) { begin(static_cast<std::uint8_t>(type)); }
 
+  void begin(std::uint8_t type) { bytes_ += static_cast<char>(type); }
   void length(std::uint64_t length);
   void string(std::string_view text);
   void number(double number);  // eight bytes

@@ -1,8 +1,9 @@
 // EVAL, EVALSHA, their read-only forms, and SCRIPT.
 //
 // A script may touch keys it does not name, so the EVAL family runs with every other loop held off
-// (exclusive). Where the named keys are, the rows know: holding just their shards is a change of
-// the dispatcher, not of this file.
+// (exclusive); but for a script that provably does not (scripting/narrow.h), once its loop has
+// compiled it: that one holds the shards of its keys. Where somebody watches (MONITOR), each script
+// is alone, so that what it does follows it line by line.
 
 #include <string_view>
 
@@ -52,6 +53,14 @@ void show_to_monitors(Call& call) {
   if (!call.services.monitors.any()) return;
   call.services.monitors.show(call.services.timeline.wall_us(call.lane.now_us), call.client,
                               call.words, false, false);
+}
+
+bool is_narrow_text(Call& call) {
+  return !call.services.monitors.any() && interpreter_of(call).is_narrow_text(call.word(1));
+}
+
+bool is_narrow_sha(Call& call) {
+  return !call.services.monitors.any() && interpreter_of(call).is_narrow_sha(call.word(1));
 }
 
 void run_text(Call& call, bool read_only) {
@@ -117,6 +126,7 @@ void kill(Call& call) {
     case Scripts::Killed::yes: return call.reply.ok();
     case Scripts::Killed::not_running: return call.reply.error(errors::not_busy);
     case Scripts::Killed::has_written: return call.reply.error(errors::unkillable);
+    case Scripts::Killed::other_kind: return call.reply.error(errors::busy_function);
   }
 }
 
@@ -184,7 +194,8 @@ constexpr Command table[] = {
      .summary = "Run a script",
      .since = "2.6.0",
      .syntax = kSyntax,
-     .access = Access::rw | Access::access | Access::update},
+     .access = Access::rw | Access::access | Access::update,
+     .runs_beside = is_narrow_text},
     {.name = "EVALSHA",
      .arity = at_least(3),
      .keys = counted_at(2),
@@ -193,7 +204,8 @@ constexpr Command table[] = {
      .summary = "Run a script from the script cache",
      .since = "2.6.0",
      .syntax = kShaSyntax,
-     .access = Access::rw | Access::access | Access::update},
+     .access = Access::rw | Access::access | Access::update,
+     .runs_beside = is_narrow_sha},
     {.name = "EVALSHA_RO",
      .arity = at_least(3),
      .keys = counted_at(2),
@@ -201,7 +213,8 @@ constexpr Command table[] = {
      .run = evalsha_ro,
      .summary = "Run a script from the script cache that must not write",
      .since = "7.0.0",
-     .syntax = kShaSyntax},
+     .syntax = kShaSyntax,
+     .runs_beside = is_narrow_sha},
     {.name = "EVAL_RO",
      .arity = at_least(3),
      .keys = counted_at(2),
@@ -209,7 +222,8 @@ constexpr Command table[] = {
      .run = eval_ro,
      .summary = "Run a script that must not write",
      .since = "7.0.0",
-     .syntax = kSyntax},
+     .syntax = kSyntax,
+     .runs_beside = is_narrow_text},
     {.name = "SCRIPT",
      .arity = at_least(2),
      .summary = "Script cache and the script that runs now",

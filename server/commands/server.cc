@@ -71,7 +71,7 @@ void shutdown(Call& call) {
   if (options.saves && !options.force) return call.reply.error(errors::shutdown_failed);
   scripting::Scripts& scripts = call.services.scripts;
   const bool is_busy = scripts.is_running() && scripts.is_busy();
-  if (is_busy && !options.saves_not) return call.reply.error(errors::busy_script);
+  if (is_busy && !options.saves_not) return call.reply.error(scripts.busy_error());
   call.client.close_after_reply = true;
   call.services.control.shut_down("a client asked for it (SHUTDOWN)");
   if (is_busy) scripts.request_stop();

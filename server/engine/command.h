@@ -44,7 +44,7 @@ enum class Flag : std::uint32_t {
                         // QUIT)
   all_keys = 1 << 12,   // looks at keys it does not name (KEYS, SCAN, DBSIZE): EXEC with it holds
                         // everything
-  exclusive = 1 << 13,  // runs with every loop held off
+  exclusive = 1 << 13,  // runs with every loop held off, unless runs_beside says otherwise
   skip_monitor = 1 << 14,  // not shown to MONITOR (nor are admin rows)
   skip_slowlog = 1 << 15,  // not in the slow log
   blocking = 1 << 16,      // may wait
@@ -163,6 +163,9 @@ struct Command {
   // Where shard channels are named: proxies are told as if they were keys (COMMAND INFO), nothing
   // is looked up under them.
   Keys channels = {};
+  // Of an exclusive row: whether this call may run beside others after all, holding for itself what
+  // it needs (a narrow script). Null: never.
+  bool (*runs_beside)(Call&) = nullptr;
 };
 
 // Work that a command spreads over several turns of the loop, so that nobody waits behind it (KEYS,

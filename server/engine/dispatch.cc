@@ -159,7 +159,7 @@ bool Dispatcher::has_memory(Asked& asked) {
 
 bool Dispatcher::is_not_busy(Asked& asked) {
   if (asked.row().flags & Flag::allow_busy) return true;
-  refuse(asked, errors::busy_script);
+  refuse(asked, services_.scripts.busy_error());
   return false;
 }
 
@@ -294,8 +294,11 @@ Next Dispatcher::run(Asked& asked) {
 std::uint64_t Dispatcher::run_apart(Asked& asked, Call& call) {
   Lane& lane = asked.lane;
   std::optional<Alone> alone;
-  if (asked.row().flags & Flag::exclusive && lane.is_inside) alone.emplace(services_, lane);
-  call.command.run(call);
+  const Command& row = asked.row();
+  if (row.flags & Flag::exclusive && lane.is_inside) {
+    if (row.runs_beside == nullptr || !row.runs_beside(call)) alone.emplace(services_, lane);
+  }
+  row.run(call);
   lane.slow_ticks = least_slow_ticks(services_);
   return lane.ticks = ticks_now();
 }
@@ -351,7 +354,8 @@ void Dispatcher::run_inner(Lane& lane, Client& client, const Command& row, Words
             .reply = reply,
             .now_ms = inner.now_ms,
             .in_script = inner.in_script,
-            .in_exec = inner.in_exec};
+            .in_exec = inner.in_exec,
+            .first_hash = inner.first_hash};
   const std::uint64_t begin = ticks_now();
   row.run(call);
   // Nobody may come between the steps of a transaction or a script: the work is done to its end.

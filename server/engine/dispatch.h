@@ -67,6 +67,7 @@ class Dispatcher {
   struct Inner {
     std::size_t number;  // of the row
     const storage::HeldShards* held = nullptr;
+    const std::uint64_t* first_hash = nullptr;  // of the first key, where it is known
     std::int64_t now_ms = 0;
     bool in_script = false;
     bool in_exec = false;

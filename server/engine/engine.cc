@@ -95,6 +95,7 @@ Engine::Engine(Options& options, const storage::Clock& clock, ServerControl& con
                 .slowlog = slowlog_,
                 .vitals = vitals_,
                 .scripts = scripts_,
+                .functions = functions_,
                 .control = control,
                 .log = log},
       dispatcher_(services_),

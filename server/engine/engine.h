@@ -18,6 +18,7 @@
 #include "server/engine/services.h"
 #include "server/metrics/slowlog.h"
 #include "server/metrics/vitals.h"
+#include "server/scripting/functions.h"
 #include "server/scripting/scripts.h"
 #include "server/upkeep.h"
 #include "storage/store.h"
@@ -54,6 +55,7 @@ class Engine {
   Registry registry_;
   ClientRegistry clients_;
   scripting::Scripts scripts_;
+  scripting::Functions functions_;
   Lanes lanes_;
   Monitors monitors_;
   Pause pause_;

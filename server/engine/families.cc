@@ -26,6 +26,7 @@ std::span<const Family* const> all_families() {
       &client_commands,
       &transactions,
       &scripting_commands,
+      &function_commands,
       &config_commands,
       &introspection,
       &info_commands,

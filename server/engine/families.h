@@ -28,6 +28,7 @@ extern const Family connection;
 extern const Family client_commands;
 extern const Family transactions;
 extern const Family scripting_commands;
+extern const Family function_commands;
 extern const Family config_commands;
 extern const Family introspection;
 extern const Family info_commands;

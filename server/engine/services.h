@@ -26,8 +26,9 @@ class ServerControl;   // engine/server_control.h: what only the process can do 
 class SlowLog;         // metrics/slowlog.h
 class Vitals;          // metrics/vitals.h: run id, start time, rates, for INFO
 namespace scripting {
-class Scripts;  // scripting/scripts.h: the script cache, SCRIPT KILL
-}
+class Functions;  // scripting/functions.h: the libraries of FUNCTION
+class Scripts;    // scripting/scripts.h: the script cache, SCRIPT KILL
+}  // namespace scripting
 
 struct Services {
   storage::Store& store;
@@ -46,6 +47,7 @@ struct Services {
   SlowLog& slowlog;
   Vitals& vitals;
   scripting::Scripts& scripts;
+  scripting::Functions& functions;
   ServerControl& control;
   Log& log;
 };

@@ -18,6 +18,7 @@
 #include "server/metrics/process.h"
 #include "server/metrics/vitals.h"
 #include "server/options.h"
+#include "server/scripting/functions.h"
 #include "server/scripting/scripts.h"
 #include "server/version.h"
 #include "storage/reaper.h"
@@ -134,16 +135,17 @@ void clients(const Services& services, Page& page) {
 
 void scripts_memory(const Services& services, Page& page) {
   const scripting::Scripts::Totals totals = services.scripts.totals();
+  const scripting::Functions::Totals functions = services.functions.totals();
   page.amount("used_memory_lua", totals.interpreter_bytes);
   page.line("used_memory_vm_eval:{}", totals.interpreter_bytes);
   page.line("used_memory_scripts_eval:{}", totals.text_bytes);
   page.line("number_of_cached_scripts:{}", totals.scripts);
-  page.line("number_of_functions:0");
-  page.line("number_of_libraries:0");
+  page.line("number_of_functions:{}", functions.functions);
+  page.line("number_of_libraries:{}", functions.libraries);
   page.line("used_memory_vm_functions:0");
   page.amount("used_memory_vm_total", totals.interpreter_bytes);
-  page.line("used_memory_functions:0");
-  page.amount("used_memory_scripts", totals.text_bytes);
+  page.line("used_memory_functions:{}", functions.bytes);
+  page.amount("used_memory_scripts", totals.text_bytes + functions.bytes);
 }
 
 // used_memory is what we account for: the heap at start, keys, tables, buffers of clients, scripts.
@@ -157,7 +159,7 @@ void memory(const Services& services, Page& page) {
   const std::size_t of_clients = client_totals(services).memory_bytes;
   const std::size_t startup = services.vitals.startup_bytes();
   const std::size_t used = startup + store.used_bytes + of_clients + scripts.interpreter_bytes +
-                           scripts.text_bytes;
+                           scripts.text_bytes + services.functions.totals().bytes;
   const std::size_t peak = services.vitals.snapshot(used).peak_memory_bytes;
   const std::size_t slack = services.store.slack_bytes();
   const std::size_t resident = resident_bytes();

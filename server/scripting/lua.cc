@@ -4,16 +4,21 @@
 #include <cstring>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "protocol/errors.h"
 #include "server/engine/dispatch.h"
 #include "server/engine/lane.h"
 #include "server/options.h"
+#include "server/scripting/functions.h"
+#include "server/scripting/loaded_libraries.h"
 #include "server/scripting/lua_cjson.h"
 #include "server/scripting/lua_libraries.h"
 #include "server/scripting/lua_machine.h"
 #include "server/scripting/lua_redis.h"
 #include "server/scripting/lua_sandbox.h"
+#include "server/scripting/narrow.h"
 #include "server/scripting/scripts.h"
 #include "server/scripting/shebang.h"
 #include "storage/ensure.h"
@@ -96,7 +101,16 @@ class Interpreter::State {
     Sha sha;
     int function = LUA_NOREF;  // in the registry
     Declared declared;
+    Narrow narrow;
     Scripts::Text text;
+  };
+  // What is to be run: a compiled script, or a function of a library.
+  struct Runnable {
+    int function;  // in the registry
+    const Declared& declared;
+    std::string_view name;  // SHA1, or that of the function
+    Scripts::Kind kind = Scripts::Kind::script;
+    const Narrow* narrow = nullptr;  // it holds its keys' shards, and others run beside it
   };
 
   void forget_if_flushed();
@@ -105,7 +119,21 @@ class Interpreter::State {
   // Null: it does not compile, which has been said. Who compiles also gives the text to keep.
   Compiled* compile(Call& call, const Sha& sha, std::string_view text);
   void keep_text(Compiled& script, Scripts::Text text);
+  // Remembers a narrow script for the run that follows; false: it is none.
+  bool choose(const Compiled* script) {
+    chosen_ = script != nullptr && script->narrow.is_narrow ? script : nullptr;
+    return chosen_ != nullptr;
+  }
+  // Null when the lane is alone: then what was remembered is not of this run.
+  const Compiled* take_chosen() {
+    const Compiled* chosen = std::exchange(chosen_, nullptr);
+    return machine_.lane.is_alone ? nullptr : chosen;
+  }
   void run(Call& call, const Compiled& script, const Given& given);
+  void run(Call& call, const Runnable& what, const Given& given);
+  void run_function(Call& call, const Functions::Found& found, const Given& given);
+  std::string load_library(Call& call, const std::shared_ptr<Library>& library);
+  void settle_libraries();
 
   Scripts& scripts() { return scripts_; }
 
@@ -114,26 +142,38 @@ class Interpreter::State {
   void forget_all();
   // Loads and leaves the function on the stack; otherwise says why not.
   bool load(Call& call, std::string_view text, const Declared& declared);
-  bool may_run(Call& call, const Compiled& script, const Given& given);
+  bool may_run(Call& call, const Runnable& what, const Given& given);
+  int push_function(const Runnable& what, const Given& given);
+  int call_function(Run& run, int arguments);
+  void push_words(Words words);
   void set_words(int name, Words words);
+  std::string load_text_of(Call& call, const Library& library, Loading& loading);
+  void reload(Call& call, const Library& library);
   void limit_memory(bool on);
   void clean_up(int status);
-  void say_failure(Call& call, const Compiled& script, const Run& run);
+  void say_failure(Call& call, const Run& run);
 
   Scripts& scripts_;
   Machine machine_;
   lua_State* lua_;
   JsonSettings* json_ = nullptr;  // of the cjson that all scripts share
   int base_ = 0;                  // top of the stack between runs
+  LoadedLibraries libraries_;
+  std::uint64_t libraries_version_ = 0;
+  // Loaded, and not yet on the shelf.
+  std::vector<std::pair<std::shared_ptr<Library>, Loading>> pending_;
   std::uint64_t generation_ = 0;
   std::unordered_map<Sha, Compiled, ShaHash> by_sha_;
   std::unordered_map<std::string_view, const Compiled*> by_text_;  // views of their texts
+  const Compiled* chosen_ = nullptr;  // is_narrow_text and is_narrow_sha have found it
+  std::vector<storage::Key> keys_;    // of a narrow script, kept between runs
 };
 
 Interpreter::State::State(Services& services, Lane& lane)
     : scripts_(services.scripts),
       machine_(services, lane),
-      lua_(lua_newstate(allocate, static_cast<Memory*>(&machine_))) {
+      lua_(lua_newstate(allocate, static_cast<Memory*>(&machine_))),
+      libraries_(lua_) {
   ensure(lua_ != nullptr, "no memory for a Lua interpreter");
   machine_.lua = lua_;
   lua_atpanic(lua_, report_panic);
@@ -150,17 +190,17 @@ Interpreter::State::~State() {
 
 void Interpreter::State::open() {
   open_sandbox(lua_);
-  struct Library {
+  struct Opener {
     const char* name;
     void (*open)(lua_State*);
   };
-  constexpr Library kLibraries[] = {
+  constexpr Opener kOpeners[] = {
       {"bit", open_bit},     {"struct", open_struct}, {"cmsgpack", open_cmsgpack},
       {"cjson", open_cjson}, {"redis", open_redis},
   };
-  for (const Library& library : kLibraries) {
-    library.open(lua_);
-    lua_setglobal(lua_, library.name);
+  for (const Opener& opener : kOpeners) {
+    opener.open(lua_);
+    lua_setglobal(lua_, opener.name);
   }
   lua_settop(lua_, 0);
   json_ = &shared_json_settings(lua_);
@@ -169,6 +209,7 @@ void Interpreter::State::open() {
   lua_pushliteral(lua_, "ARGV");
   lua_pushcfunction(lua_, note_failure);
   push_field_names(lua_);
+  libraries_.open();
   base_ = lua_gettop(lua_);
 }
 
@@ -180,6 +221,7 @@ void Interpreter::State::forget_if_flushed() {
 }
 
 void Interpreter::State::forget_all() {
+  chosen_ = nullptr;
   by_text_.clear();
   for (const auto& [sha, script] : by_sha_) luaL_unref(lua_, LUA_REGISTRYINDEX, script.function);
   by_sha_.clear();
@@ -218,6 +260,7 @@ Interpreter::State::Compiled* Interpreter::State::compile(Call& call, const Sha&
   script.sha = sha;
   script.function = luaL_ref(lua_, LUA_REGISTRYINDEX);
   script.declared = declared;
+  script.narrow = read_narrow(text.substr(declared.skip), machine_.services.registry);
   return &script;
 }
 
@@ -227,8 +270,8 @@ void Interpreter::State::keep_text(Compiled& script, Scripts::Text text) {
 }
 
 // What a script says of itself against how it is called.
-bool Interpreter::State::may_run(Call& call, const Compiled& script, const Given& given) {
-  const Declared& declared = script.declared;
+bool Interpreter::State::may_run(Call& call, const Runnable& what, const Given& given) {
+  const Declared& declared = what.declared;
   if (!declared.has_line || declared.no_writes) return true;
   if (given.read_only) {
     call.reply.error("ERR Can not execute a script with write flag using *_ro command.");
@@ -241,14 +284,19 @@ bool Interpreter::State::may_run(Call& call, const Compiled& script, const Given
   return true;
 }
 
-// A fresh table of strings, as the global of that name.
-void Interpreter::State::set_words(int name, Words words) {
-  lua_pushvalue(lua_, name);
+// A fresh table of strings.
+void Interpreter::State::push_words(Words words) {
   lua_createtable(lua_, static_cast<int>(words.size()), 0);
   for (std::size_t i = 0; i < words.size(); ++i) {
     lua_pushlstring(lua_, words[i].data(), words[i].size());
     lua_rawseti(lua_, -2, static_cast<int>(i + 1));
   }
+}
+
+// The same, as the global of that name.
+void Interpreter::State::set_words(int name, Words words) {
+  lua_pushvalue(lua_, name);
+  push_words(words);
   lua_rawset(lua_, kGlobals);
 }
 
@@ -257,46 +305,182 @@ void Interpreter::State::limit_memory(bool on) {
   machine_.limit(on, limit == 0 ? SIZE_MAX : static_cast<std::size_t>(limit));
 }
 
-void Interpreter::State::run(Call& call, const Compiled& script, const Given& given) {
-  if (!may_run(call, script, given)) return;
-  Run run(call);
-  run.may_write = !given.read_only && !script.declared.no_writes;
-  run.checks_memory = !script.declared.allow_oom;
-  const int protocol = call.client.protocol;
-  const std::uint32_t db = call.client.db;
-  set_words(kKeysName, given.keys);
-  set_words(kArgvName, given.arguments);
-  lua_rawgeti(lua_, LUA_REGISTRYINDEX, script.function);
+// What is given to a script as globals is given to a function as arguments, and it sees no globals
+// of that name. Answers how many arguments.
+int Interpreter::State::push_function(const Runnable& what, const Given& given) {
+  if (what.kind == Scripts::Kind::script) {
+    set_words(kKeysName, given.keys);
+    set_words(kArgvName, given.arguments);
+    lua_rawgeti(lua_, LUA_REGISTRYINDEX, what.function);
+    return 0;
+  }
+  for (const int name : {kKeysName, kArgvName}) {
+    lua_pushvalue(lua_, name);
+    lua_pushnil(lua_);
+    lua_rawset(lua_, kGlobals);
+  }
+  lua_rawgeti(lua_, LUA_REGISTRYINDEX, what.function);
+  push_words(given.keys);
+  push_words(given.arguments);
+  return 2;
+}
 
+// Lua's status; what was answered or raised is on the stack.
+int Interpreter::State::call_function(Run& run, int arguments) {
+  const bool is_alone = run.held == nullptr;
+  const int protocol = run.call.client.protocol;
+  const std::uint32_t db = run.call.client.db;
   machine_.run = &run;
-  scripts().begin();
+  if (is_alone) scripts().begin(run.kind);
   limit_memory(true);
-  const int status = lua_pcall(lua_, 0, 1, kHandler);
+  const int status = lua_pcall(lua_, arguments, 1, kHandler);
   limit_memory(false);
-  scripts().end();
+  if (is_alone) scripts().end();
   machine_.run = nullptr;
-  call.client.protocol = protocol;
-  call.client.db = db;
+  run.call.client.protocol = protocol;
+  run.call.client.db = db;
+  return status;
+}
 
+void Interpreter::State::run(Call& call, const Runnable& what, const Given& given) {
+  if (!may_run(call, what, given)) return;
+  Run run(call);
+  run.name = what.name;
+  run.kind = what.kind;
+  run.may_write = !given.read_only && !what.declared.no_writes;
+  run.checks_memory = !what.declared.allow_oom;
+  const int arguments = push_function(what, given);
+  int status = 0;
+  if (what.narrow == nullptr) {
+    status = call_function(run, arguments);
+  } else {
+    // Room is made while nothing is held.
+    run.knows_memory = true;
+    run.out_of_memory = what.narrow->may_grow &&
+                        call.services.dispatcher.is_out_of_memory(call.now_ms);
+    keys_.clear();
+    for (const std::string_view key : given.keys) keys_.push_back(call.keys.key(key));
+    const storage::Hold hold(call.services.store, keys_);
+    run.held = &hold.held();
+    status = call_function(run, arguments);
+  }
   if (status == 0) {
     say_value(lua_, -1, kFieldNames, run.resp, call.reply);
   } else {
-    say_failure(call, script, run);
+    say_failure(call, run);
   }
   clean_up(status);
 }
 
-void Interpreter::State::say_failure(Call& call, const Compiled& script, const Run& run) {
-  const std::string sha(view(script.sha));
+void Interpreter::State::run(Call& call, const Compiled& script, const Given& given) {
+  const bool is_narrow = script.narrow.is_narrow && !machine_.lane.is_alone;
+  run(call,
+      Runnable{.function = script.function,
+               .declared = script.declared,
+               .name = view(script.sha),
+               .narrow = is_narrow ? &script.narrow : nullptr},
+      given);
+}
+
+void Interpreter::State::say_failure(Call& call, const Run& run) {
+  const std::string name(run.name);
   if (!run.has_failed) {
     // Out of memory, or an error while handling one: no handler was asked.
-    return call.reply.error("ERR Error running script " + sha + ", " + text_of(lua_, -1));
+    return call.reply.error("ERR Error running script " + name + ", " + text_of(lua_, -1));
   }
   std::string text = run.failure;
   if (run.line != 0 && !run.source.empty()) {
-    text += " script: " + sha + ", on " + run.source + ':' + std::to_string(run.line) + '.';
+    text += " script: " + name + ", on " + run.source + ':' + std::to_string(run.line) + '.';
   }
   call.reply.error(text);
+}
+
+// --- functions
+
+// Runs a library's text. Empty, or what is wrong with it; then what it has registered is dropped.
+std::string Interpreter::State::load_text_of(Call& call, const Library& library, Loading& loading) {
+  std::string problem;
+  limit_memory(true);
+  const std::string_view text = std::string_view(library.text).substr(library.skip);
+  int status = load_text(lua_, text, "@user_function");
+  if (status != 0) {
+    problem = "ERR Error compiling function: " + text_of(lua_, -1);
+  } else {
+    Run run(call);
+    run.is_loading = true;
+    machine_.run = &run;
+    machine_.loading = &loading;
+    libraries_.push_globals();
+    show_globals(lua_, -1);
+    lua_pop(lua_, 1);
+    status = lua_pcall(lua_, 0, 0, kHandler);
+    show_globals(lua_, kGlobals);
+    machine_.loading = nullptr;
+    machine_.run = nullptr;
+    if (status != 0) {
+      const std::string why = run.has_failed ? run.failure : text_of(lua_, -1);
+      problem = "ERR Error registering functions: " + why;
+    } else if (loading.functions.empty()) {
+      problem = errors::function_none_registered;
+    }
+  }
+  limit_memory(false);
+  clean_up(status);
+  if (!problem.empty()) libraries_.drop(loading);
+  return problem;
+}
+
+std::string Interpreter::State::load_library(Call& call, const std::shared_ptr<Library>& library) {
+  Loading loading;
+  std::string problem = load_text_of(call, *library, loading);
+  if (!problem.empty()) return problem;
+  library->functions = loading.functions;
+  pending_.emplace_back(library, std::move(loading));
+  return {};
+}
+
+void Interpreter::State::settle_libraries() {
+  for (const auto& [library, loading] : pending_) {
+    if (library->id != 0) {
+      libraries_.keep(library->id, loading);
+    } else {
+      libraries_.drop(loading);
+    }
+  }
+  pending_.clear();
+}
+
+// Loads what another lane has brought. It may register other functions here than it did there; who
+// asks for one that is missing is told so.
+void Interpreter::State::reload(Call& call, const Library& library) {
+  Loading loading;
+  if (load_text_of(call, library, loading).empty()) libraries_.keep(library.id, loading);
+}
+
+void Interpreter::State::run_function(Call& call, const Functions::Found& found,
+                                      const Given& given) {
+  const Functions& functions = machine_.services.functions;
+  if (functions.version() != libraries_version_) {
+    libraries_version_ = functions.version();
+    libraries_.forget_gone(functions);
+  }
+  const Function& function = *found.function;
+  int callback = libraries_.find(found.library->id, function.name);
+  if (callback == LUA_NOREF) {
+    reload(call, *found.library);
+    callback = libraries_.find(found.library->id, function.name);
+    if (callback == LUA_NOREF) return call.reply.error(errors::function_not_found);
+  }
+  Declared declared;
+  declared.has_line = true;
+  declared.no_writes = function.has(FunctionFlag::no_writes);
+  declared.allow_oom = function.has(FunctionFlag::allow_oom);
+  run(call,
+      Runnable{.function = callback,
+               .declared = declared,
+               .name = function.name,
+               .kind = Scripts::Kind::function},
+      given);
 }
 
 void Interpreter::State::clean_up(int status) {
@@ -328,7 +512,33 @@ Interpreter::Interpreter(Services& services, Lane& lane)
 
 Interpreter::~Interpreter() = default;
 
+bool Interpreter::is_narrow_text(std::string_view text) {
+  state_->forget_if_flushed();
+  return state_->choose(state_->find_text(text));
+}
+
+bool Interpreter::is_narrow_sha(std::string_view word) {
+  state_->forget_if_flushed();
+  Sha sha;
+  return parse_sha(word, sha) && state_->choose(state_->find(sha));
+}
+
+void Interpreter::call_function(Call& call, const Functions::Found& found, const Given& given) {
+  state_->run_function(call, found, given);
+}
+
+std::string Interpreter::load_library(Call& call, const std::shared_ptr<Library>& library) {
+  return state_->load_library(call, library);
+}
+
+void Interpreter::settle_libraries() {
+  state_->settle_libraries();
+}
+
 void Interpreter::run_text(Call& call, std::string_view text, const Given& given) {
+  if (const State::Compiled* chosen = state_->take_chosen()) {
+    return state_->run(call, *chosen, given);
+  }
   state_->forget_if_flushed();
   const State::Compiled* script = state_->find_text(text);
   if (script == nullptr) {
@@ -342,6 +552,9 @@ void Interpreter::run_text(Call& call, std::string_view text, const Given& given
 }
 
 void Interpreter::run_sha(Call& call, std::string_view word, const Given& given) {
+  if (const State::Compiled* chosen = state_->take_chosen()) {
+    return state_->run(call, *chosen, given);
+  }
   state_->forget_if_flushed();
   Sha sha;
   if (!parse_sha(word, sha)) return call.reply.error(errors::no_script);

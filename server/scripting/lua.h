@@ -30,9 +30,11 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "server/engine/command.h"
+#include "server/scripting/functions.h"
 
 namespace larder::server::scripting {
 
@@ -54,6 +56,17 @@ class Interpreter {
   void run_sha(Call& call, std::string_view sha, const Given& given);
   // SCRIPT LOAD: says the SHA1.
   void load(Call& call, std::string_view text);
+  // Whether this lane knows the script for a narrow one (narrow.h). If so, it may be run while
+  // other loops run, and the next run_text or run_sha must be of it.
+  bool is_narrow_text(std::string_view text);
+  bool is_narrow_sha(std::string_view sha);
+
+  // A function of a library; loads that first when this lane has not yet.
+  void call_function(Call& call, const Functions::Found& found, const Given& given);
+  // Runs a library's text, and notes its functions. Empty, or what is wrong with it. When it has
+  // got its id, or will get none, settle_libraries() is called.
+  std::string load_library(Call& call, const std::shared_ptr<Library>& library);
+  void settle_libraries();
 
  private:
   class State;

@@ -7,6 +7,8 @@
 #include "protocol/errors.h"
 #include "server/engine/lane.h"
 #include "server/options.h"
+#include "server/scripting/loaded_libraries.h"
+#include "server/scripting/lua_redis.h"
 #include "server/scripting/scripts.h"
 #include "storage/clock.h"
 
@@ -34,6 +36,13 @@ void* resize(SmallBlocks& small, void* block, std::size_t old_bytes, std::size_t
   std::memcpy(moved, block, std::min(old_bytes, new_bytes));
   small.give(block, old_bytes);
   return moved;
+}
+
+// Who asks what runs is told the words of its command.
+void tell_running(Machine& machine, Run& run) {
+  run.is_told = true;
+  machine.services.scripts.tell_running(
+      {std::string(run.name), {run.call.words.begin(), run.call.words.end()}, run.started_us});
 }
 
 }  // namespace
@@ -74,13 +83,19 @@ int die(lua_State* lua) {
 
 void look(lua_State* lua, lua_Debug*) {
   Machine& machine = machine_of(lua);
-  if (machine.run == nullptr) return;
+  // Narrow scripts are too short to be asked.
+  if (machine.run == nullptr || machine.run->held != nullptr) return;
   if (!machine.is_dying) {
     Run& run = *machine.run;
     const std::int64_t now_us = machine.services.clock.steady().count();
     if (run.started_us == 0) run.started_us = now_us;
+    if (run.is_loading) {
+      if (now_us - run.started_us <= kLoadMs * 1000) return;
+      raise(lua, "ERR FUNCTION LOAD timeout");
+    }
     const std::int64_t threshold_ms = machine.services.options.settings.busy_reply_threshold_ms;
     const bool is_slow = threshold_ms > 0 && now_us - run.started_us > threshold_ms * 1000;
+    if (is_slow && !run.is_told) tell_running(machine, run);
     // Time stands still in a script, also when the loop has served others meanwhile.
     const std::int64_t script_now_us = machine.lane.now_us;
     const Scripts::Order order = machine.services.scripts.next_order(machine.lane, is_slow);

@@ -30,6 +30,7 @@
 
 #include "server/engine/command.h"
 #include "server/scripting/lua_reply.h"
+#include "server/scripting/scripts.h"
 
 namespace larder::server::scripting {
 
@@ -99,11 +100,18 @@ struct Memory {
 };
 void* allocate(void* memory, void* block, std::size_t old_bytes, std::size_t new_bytes);
 
-// One script while it runs.
+struct Loading;  // loaded_libraries.h
+
+// One script while it runs: a script of EVAL, a function of FCALL, or a library being loaded.
 struct Run {
   explicit Run(Call& its_call) : call(its_call) {}
 
   Call& call;
+  std::string_view name;  // SHA1, or that of the function
+  Scripts::Kind kind = Scripts::Kind::script;
+  bool is_loading = false;
+  // Of a narrow script: the shards of its keys; null: every other loop is held off.
+  const storage::HeldShards* held = nullptr;
   bool may_write = true;
   bool checks_memory = true;  // false: allow-oom
   bool has_written = false;
@@ -111,6 +119,7 @@ struct Run {
   bool out_of_memory = false;
   int resp = 2;                 // how redis.call answers: redis.setresp
   std::int64_t started_us = 0;  // steady time of the first look; 0: not looked at yet
+  bool is_told = false;         // Scripts::tell_running
 
   // What ended it, by the error handler.
   bool has_failed = false;
@@ -125,6 +134,7 @@ struct Machine : Memory {
   Services& services;
   Lane& lane;
   Run* run = nullptr;              // null between scripts
+  Loading* loading = nullptr;      // null but while a library is loaded
   bool is_dying = false;           // SCRIPT KILL: every function gives up at once
   bool collector_touched = false;  // a script has changed how the collector works
   unsigned coroutines = 0;         // made since the start

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -106,15 +107,36 @@ void show_to_monitors(Machine& machine, const Command& row) {
                                  row.flags & Flag::touches_arguments, true);
 }
 
-void run_row(Machine& machine, const Registry::Match& match) {
+// What a narrow script touches was read off its text (narrow.h); here it is looked at once more,
+// since a shard that is not held would be locked out of order. False: not all keys are held.
+bool holds_keys(Machine& machine, const Command& row, std::uint64_t& first_hash) {
+  const Keys& keys = row.keys;
+  if (keys.numkeys != 0) return false;
+  if (keys.first == 0) return true;
+  const auto words = static_cast<int>(machine.words.size());
+  const int last = keys.last < 0 ? words + keys.last : keys.last;
+  for (int i = keys.first; i <= last && i < words; i += keys.step) {
+    const Key key = machine.services.store.key(machine.words[static_cast<std::size_t>(i)]);
+    if (!machine.run->held->has(machine.services.store.shard_of(key))) return false;
+    if (i == keys.first) first_hash = key.hash;
+  }
+  return true;
+}
+
+void run_row(Machine& machine, const Registry::Match& match, const std::uint64_t* first_hash) {
   const Call& call = machine.run->call;
   machine.recorder.clear();
   show_to_monitors(machine, *match.row);
   // What a command says may depend on it; the caller's is put back when the script ends.
   call.client.protocol = machine.run->resp;
-  machine.services.dispatcher.run_inner(
-      machine.lane, call.client, *match.row, machine.words, machine.recorder,
-      {.number = match.number, .now_ms = call.now_ms, .in_script = true, .in_exec = call.in_exec});
+  machine.services.dispatcher.run_inner(machine.lane, call.client, *match.row, machine.words,
+                                        machine.recorder,
+                                        {.number = match.number,
+                                         .held = machine.run->held,
+                                         .first_hash = first_hash,
+                                         .now_ms = call.now_ms,
+                                         .in_script = true,
+                                         .in_exec = call.in_exec});
   if (machine.recorder.is_error()) machine.lane.commands[match.number].failed.add();
 }
 
@@ -132,13 +154,19 @@ int call_row(lua_State* lua, bool raises) {
     return raises ? lua_error(lua) : 1;
   }
   if (match.row->flags & Flag::writes && !machine.run->has_written) {
-    if (!machine.services.scripts.begin_write()) {
+    // A narrow script is never told to die.
+    if (machine.run->held == nullptr && !machine.services.scripts.begin_write()) {
       machine.is_dying = true;
       return die(lua);
     }
     machine.run->has_written = true;
   }
-  run_row(machine, match);
+  std::uint64_t first_hash = 0;
+  const bool has_hash = machine.run->held != nullptr && match.row->keys.first != 0;
+  if (machine.run->held != nullptr && !holds_keys(machine, *match.row, first_hash)) {
+    return fail(lua, errors::script_undeclared_key);
+  }
+  run_row(machine, match, has_hash ? &first_hash : nullptr);
   const bool is_error = machine.recorder.is_error();
   machine.recorder.push_value(lua, machine.run->resp);
   return is_error && raises ? lua_error(lua) : 1;
@@ -303,6 +331,8 @@ constexpr Constant kConstants[] = {
     {"REPL_AOF", 1},  {"REPL_REPLICA", 2}, {"REPL_SLAVE", 2}, {"REPL_ALL", 3},
 };
 
+constexpr std::size_t kLogLevels = 4;  // the first of them
+
 // 7.4.0 -> 0x00070400
 int version_number(std::string_view version) {
   int number = 0;
@@ -318,12 +348,8 @@ int version_number(std::string_view version) {
   return number | part;
 }
 
-}  // namespace
-
-void open_redis(lua_State* lua) {
-  lua_newtable(lua);
-  luaL_register(lua, nullptr, kFunctions);
-  for (const Constant& constant : kConstants) {
+void set_constants(lua_State* lua, std::span<const Constant> constants) {
+  for (const Constant& constant : constants) {
     lua_pushinteger(lua, constant.value);
     lua_setfield(lua, -2, constant.name);
   }
@@ -331,6 +357,25 @@ void open_redis(lua_State* lua) {
   lua_setfield(lua, -2, "REDIS_VERSION");
   lua_pushinteger(lua, version_number(kRedisVersion));
   lua_setfield(lua, -2, "REDIS_VERSION_NUM");
+}
+
+}  // namespace
+
+int raise(lua_State* lua, std::string_view text) {
+  return fail(lua, text);
+}
+
+void open_redis(lua_State* lua) {
+  lua_newtable(lua);
+  luaL_register(lua, nullptr, kFunctions);
+  set_constants(lua, kConstants);
+}
+
+void open_redis_of_libraries(lua_State* lua) {
+  lua_newtable(lua);
+  lua_pushcfunction(lua, log);
+  lua_setfield(lua, -2, "log");
+  set_constants(lua, std::span(kConstants).first(kLogLevels));
 }
 
 }  // namespace larder::server::scripting

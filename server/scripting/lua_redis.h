@@ -9,11 +9,17 @@
 // Thread: loop.
 #pragma once
 
+#include <string_view>
+
 #include <lua.hpp>
 
 namespace larder::server::scripting {
 
 // Pushes the table.
 void open_redis(lua_State* lua);
+// Pushes what of it there is while a library of functions is loaded, but for register_function.
+void open_redis_of_libraries(lua_State* lua);
+// Ends a C function with {err = text}, raised.
+int raise(lua_State* lua, std::string_view text);
 
 }  // namespace larder::server::scripting

@@ -145,15 +145,20 @@ void seal_string_metatable(lua_State* lua) {
   lua_pop(lua, 2);
 }
 
-// The proxy of the globals, whose unknown names are errors. Leaves the real table and the proxy on
-// the stack.
-void wrap_globals(lua_State* lua) {
-  lua_pushvalue(lua, LUA_GLOBALSINDEX);
+// Gives the table on top a metatable by which unknown names are errors, and pushes that.
+void add_complaint(lua_State* lua) {
   lua_createtable(lua, 0, 1);
   lua_pushcfunction(lua, complain_unknown_global);
   lua_setfield(lua, -2, "__index");
   lua_pushvalue(lua, -1);
   lua_setmetatable(lua, -3);
+}
+
+// The proxy of the globals, whose unknown names are errors. Leaves the real table and the proxy on
+// the stack.
+void wrap_globals(lua_State* lua) {
+  lua_pushvalue(lua, LUA_GLOBALSINDEX);
+  add_complaint(lua);
   wrap(lua);  // what getmetatable(_G) shows
   lua_pushvalue(lua, -2);
   wrap(lua);
@@ -191,6 +196,24 @@ int refuse_write(lua_State* lua) {
 
 void see_through(lua_State* lua, int index) {
   if (push_real(lua, index)) lua_replace(lua, index);
+}
+
+void make_strict(lua_State* lua) {
+  add_complaint(lua);
+  lua_pop(lua, 1);
+}
+
+void wrap_strictly(lua_State* lua) {
+  make_strict(lua);
+  wrap(lua);
+}
+
+void show_globals(lua_State* lua, int index) {
+  lua_pushvalue(lua, index);
+  lua_getmetatable(lua, LUA_GLOBALSINDEX);
+  lua_insert(lua, -2);
+  lua_setfield(lua, -2, "__index");
+  lua_pop(lua, 1);
 }
 
 void open_sandbox(lua_State* lua) {

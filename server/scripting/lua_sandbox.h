@@ -60,6 +60,13 @@ int refuse_write(lua_State* lua);
 // Afterwards the value at `index` (positive) is a real table or what it was.
 void see_through(lua_State* lua, int index);
 
+// Unknown names of the table on top are errors from now on, as those of globals.
+void make_strict(lua_State* lua);
+// The same, and what is on top then is a read-only proxy of it.
+void wrap_strictly(lua_State* lua);
+// What scripts see as their globals from now on: the real table at `index`. Allocates nothing.
+void show_globals(lua_State* lua, int index);
+
 // Loads text (never bytecode) as a function; 0 and the function on the stack, or Lua's status and
 // its message.
 int load_text(lua_State* lua, std::string_view text, const char* chunk_name);

@@ -1,6 +1,9 @@
 #include "server/scripting/scripts.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "protocol/errors.h"
 
 namespace larder::server::scripting {
 
@@ -75,11 +78,13 @@ void Scripts::forget_interpreter(const std::atomic<std::size_t>& used_bytes) {
   std::erase(interpreters_, &used_bytes);
 }
 
-Scripts::Killed Scripts::request_kill() {
+Scripts::Killed Scripts::request_kill(Kind kind) {
   std::uint32_t word = word_.load(std::memory_order_acquire);
   for (;;) {
     if (word == kIdle) return Killed::not_running;
     if ((word & kHasWritten) != 0) return Killed::has_written;
+    const Kind running = (word & kFunction) != 0 ? Kind::function : Kind::script;
+    if (running != kind) return Killed::other_kind;
     if (word_.compare_exchange_weak(word, word | kMustDie, std::memory_order_acq_rel)) {
       return Killed::yes;
     }
@@ -93,13 +98,30 @@ void Scripts::request_stop() {
   }
 }
 
-void Scripts::begin() {
-  word_.store(kRunning, std::memory_order_release);
+std::string_view Scripts::busy_error() const {
+  return kind() == Kind::function ? protocol::errors::busy_function : protocol::errors::busy_script;
+}
+
+void Scripts::begin(Kind kind) {
+  word_.store(kind == Kind::function ? kRunning | kFunction : kRunning, std::memory_order_release);
 }
 
 void Scripts::end() {
   word_.store(kIdle, std::memory_order_release);
-  if (busy_.load(std::memory_order_relaxed)) busy_.store(false, std::memory_order_release);
+  if (!busy_.load(std::memory_order_relaxed)) return;
+  busy_.store(false, std::memory_order_release);
+  const storage::MutexLock lock(mutex_);
+  running_.reset();
+}
+
+void Scripts::tell_running(Running running) {
+  const storage::MutexLock lock(mutex_);
+  running_ = std::move(running);
+}
+
+std::optional<Scripts::Running> Scripts::running() const {
+  const storage::MutexLock lock(mutex_);
+  return running_;
 }
 
 bool Scripts::begin_write() {

@@ -7,9 +7,10 @@
 // when there are more than kEvalScripts (their clients fall back to EVAL on NOSCRIPT, as with
 // Redis 7.4); those of SCRIPT LOAD stay, up to kTextBytes in all.
 //
-// The running script. Scripts run with every other loop held off, so at most one runs. What it may
-// be asked from outside while it runs is one atomic word: has it written, shall it end. A script
-// that runs longer than busy-reply-threshold is *busy*; from then on
+// The running script. Scripts run with every other loop held off, so at most one runs; but for
+// narrow ones (narrow.h), which are too short to be asked anything and are not told of here. What
+// it may be asked from outside while it runs is one atomic word: has it written, shall it end. A
+// script that runs longer than busy-reply-threshold is *busy*; from then on
 //
 //   - the interpreter calls the slow hook about every 100,000 instructions, on the script's own
 //   loop, so that this loop
@@ -33,6 +34,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -76,20 +78,37 @@ class Scripts {
   Totals totals() const;
 
   // --- the running script, asked from outside
-  enum class Killed : std::uint8_t { yes, not_running, has_written };
-  // SCRIPT KILL. After `yes` the script ends before it does anything to the keys.
-  Killed request_kill();
+  // What runs: a script of EVAL, or a function of FCALL. Each has its own word that ends it.
+  enum class Kind : std::uint8_t { script, function };
+  enum class Killed : std::uint8_t { yes, not_running, has_written, other_kind };
+  // SCRIPT KILL, FUNCTION KILL. After `yes` the script ends before it does anything to the keys.
+  Killed request_kill(Kind kind = Kind::script);
   // SHUTDOWN NOSAVE: it ends whether it has written or not.
   void request_stop();
   bool is_running() const { return word_.load(std::memory_order_acquire) != kIdle; }
   // It runs for longer than busy-reply-threshold: others are answered errors::busy_script.
   bool is_busy() const { return busy_.load(std::memory_order_acquire); }
+  Kind kind() const {
+    const bool is_function = (word_.load(std::memory_order_acquire) & kFunction) != 0;
+    return is_function ? Kind::function : Kind::script;
+  }
+  // What others are answered meanwhile: it names the command that ends it.
+  std::string_view busy_error() const;
+  // What runs for long, for FUNCTION STATS; nothing while it does not run for long.
+  struct Running {
+    std::string name;
+    std::vector<std::string> words;  // of the command that has called it
+    std::int64_t started_us = 0;     // steady time
+  };
+  std::optional<Running> running() const;
   // Called on the script's loop about every 100,000 instructions while it is busy.
   void when_slow(std::function<void(Lane&)> hook) { slow_hook_ = std::move(hook); }
 
   // --- the running script, told by its own lane
-  void begin();
+  void begin(Kind kind = Kind::script);
   void end();
+  // Once it runs for long.
+  void tell_running(Running running);
   // Before a command that writes. False: it was killed, the command must not run.
   bool begin_write();
   enum class Order : std::uint8_t { go_on, die };
@@ -107,11 +126,12 @@ class Scripts {
   void forget_interpreter(const std::atomic<std::size_t>& used_bytes);
 
  private:
-  // word_: idle, or kRunning with the other two.
+  // word_: idle, or kRunning with the others.
   static constexpr std::uint32_t kIdle = 0;
   static constexpr std::uint32_t kRunning = 1;
   static constexpr std::uint32_t kHasWritten = 2;
   static constexpr std::uint32_t kMustDie = 4;
+  static constexpr std::uint32_t kFunction = 8;
 
   struct Kept {
     Text text;
@@ -125,6 +145,7 @@ class Scripts {
   std::list<Sha> eval_order_ GUARDED_BY(mutex_);  // oldest first
   std::size_t text_bytes_ GUARDED_BY(mutex_) = 0;
   std::vector<const std::atomic<std::size_t>*> interpreters_ GUARDED_BY(mutex_);
+  std::optional<Running> running_ GUARDED_BY(mutex_);
   std::atomic<std::uint64_t> generation_{1};
 
   std::atomic<std::uint32_t> word_{kIdle};

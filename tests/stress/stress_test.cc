@@ -12,51 +12,26 @@
 #include <memory>
 #include <optional>
 #include <random>
-#include <stdexcept>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
-#include "protocol/buffer.h"
-#include "protocol/resp_writer.h"
-#include "server/engine/client.h"
 #include "server/engine/engine.h"
 #include "storage/clock.h"
 #include "storage/fetch_ahead.h"
 #include "storage/keyspace.h"
 #include "storage/store.h"
 #include "storage/turnstile.h"
-#include "tests/support/many_lanes.h"
-#include "tests/support/reply_text.h"
+#include "tests/support/guests.h"
 
 using namespace larder;
+using testing::Complaints;
+using testing::Guest;
 
 namespace {
 
 constexpr std::size_t kThreads = 3;
 constexpr std::int64_t kNow = 1'700'000'000'000;
-
-// What a thread found wrong; doctest's own checks are not for hot loops of several threads.
-class Complaints {
- public:
-  void expect(bool is_right, const char* sentence) {
-    const char* none = nullptr;
-    // Relaxed: read after the threads are joined.
-    if (!is_right) first_.compare_exchange_strong(none, sentence, std::memory_order_relaxed);
-  }
-  const char* first() const { return first_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<const char*> first_{nullptr};
-};
-
-template <class Work>
-void on_all_threads(Work&& work) {
-  std::vector<std::thread> threads;
-  for (std::size_t i = 0; i < kThreads; ++i) threads.emplace_back([&work, i] { work(i); });
-  for (std::thread& thread : threads) thread.join();
-}
 
 // Random work of one thread on a store that others work on too.
 class Visitor {
@@ -191,62 +166,6 @@ class Visitor {
   std::mt19937_64 random_;
 };
 
-// One client on one lane.
-class Guest {
- public:
-  Guest(testing::ManyLanes& house, std::size_t lane)
-      : engine_(*house.engine),
-        lane_(engine_.lane(lane)),
-        client_(engine_.clients().next_id(), nullptr, house.clock.wall_ms()),
-        writer_(output_) {
-    client_.authenticated = true;
-    client_.address = "127.0.0.1:1";
-    client_.local_address = "127.0.0.1:2";
-    const server::LaneVisit visit(engine_.services(), lane_);
-    engine_.clients().add(client_);
-  }
-  ~Guest() {
-    const server::LaneVisit visit(engine_.services(), lane_);
-    engine_.clients().remove(client_);
-  }
-  Guest(const Guest&) = delete;
-  Guest& operator=(const Guest&) = delete;
-
-  std::string say(const std::vector<std::string>& words) {
-    const std::vector<std::string_view> views(words.begin(), words.end());
-    server::Next next = server::Next::go_on;
-    {
-      const server::LaneVisit visit(engine_.services(), lane_);
-      next = engine_.dispatcher().execute(lane_, client_, views, writer_);
-    }
-    while (next == server::Next::wait && client_.work) {
-      const server::LaneVisit visit(engine_.services(), lane_);
-      next = engine_.dispatcher().resume(lane_, client_, writer_);
-    }
-    return take();
-  }
-  void keep_up() {
-    const server::LaneVisit visit(engine_.services(), lane_);
-    engine_.upkeep().tick(lane_);
-  }
-
- private:
-  std::string take() {
-    const std::string bytes = testing::take_bytes(output_);
-    std::string_view rest = bytes;
-    const std::string text = protocol::to_text(testing::take_reply(rest));
-    if (!rest.empty()) throw std::runtime_error("one command, two replies: " + bytes);
-    return text;
-  }
-
-  server::Engine& engine_;
-  server::Lane& lane_;
-  server::Client client_;
-  protocol::BlockPool blocks_;
-  protocol::OutputBuffer output_{blocks_};
-  protocol::RespWriter writer_;
-};
-
 // A guest whose own keys nobody else names: every reply is known beforehand.
 class Household {
  public:
@@ -343,7 +262,7 @@ TEST_CASE("threads on one store keep every promise of it") {
   for (auto& seat : seats) seat = &turnstile.take_seat();
   std::atomic<std::int64_t> now_ms{kNow};
   Complaints complaints;
-  on_all_threads([&](std::size_t i) {
+  testing::on_threads(kThreads, [&](std::size_t i) {
     Visitor visitor(store, turnstile, *seats[i], now_ms, complaints, i + 1);
     for (int step = 0; step < 15'000; ++step) visitor.step();
   });
@@ -363,7 +282,7 @@ TEST_CASE("clients on several lanes see their own keys as they left them, and sh
   }
   Complaints complaints;
   std::atomic<int> transfers{0};
-  on_all_threads([&](std::size_t i) {
+  testing::on_threads(kThreads, [&](std::size_t i) {
     Guest guest(house, i);
     Household household(guest, i, complaints);
     for (int step = 0; step < kSteps; ++step) {

@@ -108,7 +108,7 @@ class Sides:
 
     def empty(self):
         self.queued = None
-        self.exchange([[b"DISCARD"], [b"FLUSHALL"]])
+        self.exchange([[b"DISCARD"], [b"FLUSHALL"], [b"FUNCTION", b"FLUSH"]])
 
     def state_differs(self):
         """What the keys hold, where that differs; nothing when it is the same."""

@@ -203,11 +203,74 @@ def generic(c):
     ])()
 
 
+# Whose replies in a script come in an order of each server's own, or say what time it is.
+NOT_IN_SCRIPTS = {b"KEYS", b"SMEMBERS", b"SINTER", b"SUNION", b"SDIFF", b"HKEYS", b"HVALS", b"HGETALL", b"SPOP", b"SRANDMEMBER",
+                  b"HRANDFIELD", b"ZRANDMEMBER", b"SCAN", b"SSCAN", b"HSCAN", b"ZSCAN", b"TTL", b"PTTL", b"OBJECT", b"BITCOUNT",
+                  b"BITPOS", b"MULTI", b"EXEC", b"DISCARD"}
+
+
+def one_command(c):
+    """A command of another family, for a script to call."""
+    while True:
+        words = c.choice([strings, bitmaps, hashes, lists, sets, zsets, generic])(c)
+        if words[0] not in NOT_IN_SCRIPTS and len(words) > 1 and ONE_SCORE not in words:
+            return words
+
+
+def scripted(c, words, first):
+    """redis.call of these words with KEYS[1] for the first of them, and ARGV from `first` on for the others."""
+    arguments = "".join(", ARGV[%d]" % (first + i) for i in range(len(words) - 2))
+    return "redis.%s('%s', KEYS[1]%s)" % (c.choice(["call", "call", "pcall"]), words[0].decode(), arguments)
+
+
+def scripts(c):
+    """Scripts of a line: those of one key are narrow, the others run alone."""
+    words = one_command(c)
+    head = c.choice(["", "", "redis.setresp(3) ", "for i = 1, 0 do end "])
+    text, arguments = "return " + scripted(c, words, 1), words[2:]
+    if c.random() < 0.3:
+        more = one_command(c)
+        text = "local a = %s local b = %s if a == b then return 1 end return {a, b, type(a)}" % (
+            scripted(c, words, 1), scripted(c, more, 1 + len(arguments)))
+        arguments = arguments + more[2:]
+    elif c.random() < 0.3:
+        text = "local held = redis.call('GET', KEYS[1]) if held ~= ARGV[1] then return held end " \
+               "return {redis.call('DEL', KEYS[1]), redis.call('SET', KEYS[1], held .. #ARGV)}"
+        arguments = [c.word()]
+    return [b"EVAL", (head + text).encode(), b"1", words[1]] + arguments
+
+
+def functions(c):
+    """Libraries and their functions; names are few, so that they collide."""
+    library, function = c.choice([b"one", b"two", b"ONE", b"no-name"]), c.choice([b"f", b"g", b"F", b"h"])
+
+    def text():
+        words = one_command(c)
+        body = "return redis.call('%s', keys[1], unpack(args))" % words[0].decode()
+        registered = c.choice(["redis.register_function('%s', function(keys, args) %s end)",
+                               "redis.register_function{function_name='%s', callback=function(keys, args) %s end, flags={'no-writes'}}",
+                               "redis.register_function{function_name='%s', callback=function(keys, args) %s end, description='x'}"])
+        broken = c.choice([""] * 12 + [" x = 1", " nonsense", " error('x')"])
+        return b"#!lua name=" + library + b"\n" + (registered % (function.decode(), body) + broken).encode()
+
+    return c.choice([
+        lambda: [b"FUNCTION", b"LOAD"] + c.maybe(b"REPLACE", share=0.6) + [text()],
+        lambda: [b"FUNCTION", b"LOAD", b"REPLACE", text()],
+        lambda: [c.choice([b"FCALL", b"FCALL", b"FCALL_RO"]), function, b"1", c.key()] + c.maybe(c.word()) + c.maybe(c.word()),
+        lambda: [b"FCALL", function] + c.one_of([b"0"], [b"x"], [b"2", c.key()], [b"-1"]),
+        lambda: [b"FUNCTION", b"DELETE", library], lambda: [b"FUNCTION", b"STATS"],
+        lambda: [b"FUNCTION", b"LIST", b"LIBRARYNAME", c.choice([b"two", b"tw*", b"x"])] + c.maybe(b"WITHCODE"),
+        lambda: [b"FUNCTION", b"FLUSH"] + c.maybe(b"ASYNC"),
+    ])()
+
+
 def ill_formed(c, families):
     """A command of one of them, with a word too few, too many, or of another kind."""
     words = FAMILIES[c.choice(families)](c)
     if words[0] in (b"MULTI", b"EXEC", b"DISCARD", b"SPOP") or words[0].endswith((b"SCAN", b"RANDFIELD", b"RANDMEMBER")):
         return words  # what a cursor means, how far COUNT goes, and what is drawn, is each server's own
+    if words[:2] == [b"FUNCTION", b"LIST"]:
+        return words  # several libraries come in an order of each server's own
     if words[0] in (b"ZRANK", b"ZREVRANK") or ONE_SCORE in words:
         return words  # one word more is 7.2's; names keep their score
     act = c.randint(0, 2)
@@ -222,5 +285,5 @@ def ill_formed(c, families):
 
 FAMILIES = {
     "string": strings, "bitmap": bitmaps, "hash": hashes, "list": lists, "set": sets, "zset": zsets,
-    "generic": generic,
+    "generic": generic, "scripts": scripts, "functions": functions,
 }

@@ -118,6 +118,37 @@ TEST_CASE("a busy script dies when told, however it clings to life") {
   }
 }
 
+TEST_CASE("a function that runs for long says so, and FUNCTION KILL ends it") {
+  Larder larder;
+  larder.say({"FUNCTION", "LOAD",
+              "#!lua name=l\nredis.register_function('loop', function(keys) if keys[1] then "
+              "redis.call('SET', keys[1], 1) end while true do end end)"});
+  Scripts& scripts = larder.engine().services().scripts;
+  CHECK(larder("FUNCTION KILL") == "(error) NOTBUSY No scripts in execution right now.");
+  std::string stats;
+  Scripts::Killed by_script_kill = Scripts::Killed::yes;
+  Scripts::Killed by_function_kill = Scripts::Killed::not_running;
+  std::string busy;
+  std::thread other([&] {
+    wait_until_busy(larder);
+    while (!scripts.running()) std::this_thread::yield();
+    busy = scripts.busy_error();
+    stats = scripts.running()->name + "/" + scripts.running()->words.back();
+    by_script_kill = scripts.request_kill(Scripts::Kind::script);
+    by_function_kill = scripts.request_kill(Scripts::Kind::function);
+  });
+  const std::string reply = larder("FCALL loop 0 last");
+  other.join();
+  CHECK(busy ==
+        "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.");
+  CHECK(stats == "loop/last");
+  CHECK(by_script_kill == Scripts::Killed::other_kind);
+  CHECK(by_function_kill == Scripts::Killed::yes);
+  CHECK(reply ==
+        "(error) ERR Script killed by user with SCRIPT KILL... script: loop, on @user_function:2.");
+  CHECK_FALSE(scripts.running().has_value());
+}
+
 TEST_CASE("the slow hook is called from inside the script, and time does not pass for it") {
   Larder larder;
   int calls = 0;
