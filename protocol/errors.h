@@ -142,6 +142,13 @@ inline constexpr Text expire_nx_and_others =
     "ERR NX and XX, GT or LT options at the same time are not compatible";
 inline constexpr Text expire_gt_and_lt =
     "ERR GT and LT options at the same time are not compatible";
+inline constexpr Text negative_expire = "ERR invalid expire time, must be >= 0";
+inline constexpr Text no_fields_word =
+    "ERR Mandatory argument FIELDS is missing or not at the right position";
+inline constexpr Text numfields_not_positive = "ERR Number of fields must be a positive integer";
+inline constexpr Text numfields_too_small = "ERR Parameter `numFields` should be greater than 0";
+inline constexpr Text numfields_mismatch =
+    "ERR The `numfields` parameter must match the number of arguments";
 std::string invalid_expire(std::string_view command);
 std::string unsupported_option(std::string_view option);
 

@@ -108,8 +108,12 @@ void RdbWriter::number(double number) {
   append_low_first(bytes_, std::bit_cast<std::uint64_t>(number), sizeof number);
 }
 
+void RdbWriter::moment(std::uint64_t ms) {
+  append_low_first(bytes_, ms, sizeof ms);
+}
+
 std::string RdbWriter::finish() {
-  append_low_first(bytes_, kRdbWrittenVersion, kVersionBytes);
+  append_low_first(bytes_, version_, kVersionBytes);
   append_low_first(bytes_, crc64(bytes_), kSumBytes);
   return std::move(bytes_);
 }

@@ -3,12 +3,12 @@
 //
 //   [type] value... [2 bytes: version, the lowest first] [8 bytes: CRC-64 of all before]
 //
-// The writer speaks version 10, that of Redis 7.0, which later ones read too; it writes texts of
-// 32-bit integers as such and compresses nothing. The reader takes versions up to 12 (Redis 7.4),
-// and strings compressed by LZF.
-// The reader trusts nothing: every length is held against the bytes that are left before anything
-// is allocated for it, and once something was wrong all it says is nothing. Which types there are,
-// and what they hold, is for those who know values.
+// The writer speaks version 10, that of Redis 7.0, which later ones read too (12, that of 7.4,
+// where a value needs it); it writes texts of 32-bit integers as such and compresses nothing. The
+// reader takes versions up to 12 (Redis 7.4), and strings compressed by LZF. The reader trusts
+// nothing: every length is held against the bytes that are left before anything is allocated for
+// it, and once something was wrong all it says is nothing. Which types there are, and what they
+// hold, is for those who know values.
 //
 // Thread: any; an object is used by one at a time.
 // Sources: the published description of the RDB format; CRC-64 with the polynomial of D. T. Jones;
@@ -36,6 +36,8 @@ enum class RdbType : std::uint8_t {
   zset_listpack = 17,
   list_nodes = 18,  // a sequence of listpacks and of large elements
   set_listpack = 20,
+  hash_timed = 24,           // fields of which some die; since Redis 7.4
+  hash_listpack_timed = 25,  // the same as a listpack of triples
 };
 
 // How a node of list_nodes is kept.
@@ -47,23 +49,30 @@ inline constexpr std::uint8_t kRdbFunctions = 245;
 
 inline constexpr unsigned kRdbWrittenVersion = 10;
 inline constexpr unsigned kRdbNewestVersion = 12;
+// The last moment at which a field may die, in milliseconds.
+inline constexpr std::uint64_t kRdbLastMs = (std::uint64_t{1} << 48) - 1;
 
 std::uint64_t crc64(std::string_view bytes);
 
 class RdbWriter {
  public:
   RdbWriter() = default;
-  explicit RdbWriter(RdbType type) { begin(static_cast<std::uint8_t>(type)); }
+  explicit RdbWriter(RdbType type) {
+    begin(static_cast<std::uint8_t>(type));
+    if (type >= RdbType::hash_timed) version_ = kRdbNewestVersion;
+  }
 
   void begin(std::uint8_t type) { bytes_ += static_cast<char>(type); }
   void length(std::uint64_t length);
   void string(std::string_view text);
-  void number(double number);  // eight bytes
+  void number(double number);     // eight bytes
+  void moment(std::uint64_t ms);  // eight bytes
   // The whole, with its frame. The writer is empty then.
   std::string finish();
 
  private:
   std::string bytes_;
+  unsigned version_ = kRdbWrittenVersion;
 };
 
 class RdbReader {
@@ -85,6 +94,7 @@ class RdbReader {
   std::string string();
   double number();
   double number_as_text();
+  std::uint64_t moment() { return low_first(8); }
   void fail() {
     is_good_ = false;
     rest_ = {};

@@ -62,10 +62,11 @@ class Entry {
     has_deadline = 1,
     long_key = 2,
     long_value = 4,
-    in_wheel = 8,  // the timer wheel will come by at or before the deadline
+    in_wheel = 8,  // the timer wheel will come by at or before the deadline, or that of a field
     edited = 16,   // APPEND or SETRANGE made this string: OBJECT ENCODING says raw however short it
                    // is
     wide_deadline = 32,
+    fields_expire = 64,  // a hash, of whose fields some have a deadline (storage/field_expiry.cc)
   };
 
   struct Shape {
@@ -85,6 +86,8 @@ class Entry {
   Type type() const { return static_cast<Type>(kind_ & 7); }
   Encoding encoding() const { return static_cast<Encoding>(kind_ >> 3 & 15); }
   bool has(Flags flag) const { return (flags_ & flag) != 0; }
+  // All of it, or a field of it, dies some day.
+  bool is_mortal() const { return (flags_ & (has_deadline | fields_expire)) != 0; }
   void set(Flags flag, bool on) {
     flags_ = static_cast<std::uint8_t>(on ? flags_ | flag : flags_ & ~flag);
   }

@@ -12,10 +12,12 @@
 namespace larder::storage {
 
 enum class KeyEvent : std::uint8_t {
-  made,     // there was no such key
-  expired,  // its time had come, and it is dropped
-  evicted,  // dropped for memory
-  missed,   // a read has asked for it in vain
+  made,            // there was no such key
+  expired,         // its time had come, and it is dropped
+  evicted,         // dropped for memory
+  missed,          // a read has asked for it in vain
+  fields_expired,  // of a hash, one or more fields
+  emptied,         // dropped, since its last field has expired
 };
 constexpr std::uint32_t bit_of(KeyEvent event) {
   return 1u << static_cast<unsigned>(event);

@@ -8,9 +8,13 @@
 // walk in steps (wall_step.cc). Each of them says for which epoch of the wall it is; one that is
 // found in the meantime is moved as it is found, so a lookup is never wrong.
 //
+// A hash may have fields with a deadline of their own (field_expiry.cc): it has a flag then, and
+// find() drops what is due of it before anybody sees it.
+//
 // Must hold: entry_bytes_ is the sum of the weights of all entries; a database's volatile count is
-// the number of its entries with a deadline; every entry with a deadline has a name in the wheel
-// that comes up in time.
+// the number of its entries with a deadline, its fields_expire_count of those with the flag;
+// every entry that has either has a name in the wheel that comes up in time: at its deadline or at
+// the earliest of its fields', whichever is first.
 #pragma once
 
 #include <array>
@@ -99,6 +103,7 @@ class Shard {
     std::unique_ptr<TimerWheel> wheel;  // from the first deadline on
     std::size_t volatile_count = 0;
     std::size_t following_count = 0;  // entries whose deadline follows the wall clock
+    std::size_t fields_expire_count = 0;
     std::int64_t deadline_sum_s = 0;  // seconds, of all deadlines: for the mean time to live
     WallStep wall;
     std::size_t entry_bytes = 0;
@@ -109,12 +114,14 @@ class Shard {
   explicit Shard(const ShardRules& rules);
   ~Shard();
 
-  // Null when absent; an entry whose time has come is dropped first.
+  // Null when absent; an entry whose time has come is dropped first, and so are fields of a hash.
   [[gnu::always_inline]] Entry* find(std::uint32_t db, const Key& key, std::int64_t now_ms) {
     Database* there = database(db);
     if (there == nullptr) return nullptr;
     Entry* entry = there->table.find(key.hash, key.bytes);
-    if (entry == nullptr || !entry->has(Entry::has_deadline)) return entry;
+    if (entry == nullptr || !entry->is_mortal()) return entry;
+    if (entry->has(Entry::fields_expire)) [[unlikely]]
+      return find_with_fields(db, *there, key, entry, now_ms);
     if (entry->is_behind_wall(there->wall.epoch)) [[unlikely]]
       catch_up_with_wall(*there, key.hash, entry);
     if (!entry->deadline().has_passed(now_ms)) return entry;
@@ -180,6 +187,11 @@ class Shard {
   Entry* set_deadline(std::uint32_t db, const Key& key, Entry* entry, Deadline deadline,
                       std::int64_t now_ms);
 
+  // A hash was changed where it lies, and with it the earliest deadline of its fields, which was
+  // `before`.
+  void field_deadlines_changed(std::uint32_t db, const Key& key, Entry* entry, Deadline before,
+                               std::int64_t now_ms);
+
   // Drops keys as the policy says, to free memory: one, or a few of those it came upon. None: none
   // may go. Passed on (only if that is allowed): keys of other shards are likely to be worth less.
   struct Evicted {
@@ -189,12 +201,16 @@ class Shard {
   Evicted evict(std::int64_t now_ms, std::size_t most_keys, bool may_pass_on);
   // The policy has changed, or the limit; there is much to evict.
   void rules_changed(bool is_above_limit);
-  // Drops keys whose time has come, looking at no more than `budget` names; answers how many it
-  // looked at.
+  // Drops keys and fields whose time has come, looking at no more than `budget` names; answers how
+  // many it looked at: the whole budget if it has left some.
   std::size_t drop_expired(std::int64_t now_ms, std::size_t budget);
   // How late keys were dropped; null: none was yet.
   const Lateness* lateness() const { return lateness_.get(); }
-  void reset_lateness() { lateness_.reset(); }
+  std::uint64_t expired_fields() const { return expired_fields_; }
+  void reset_expiry_counts() {
+    lateness_.reset();
+    expired_fields_ = 0;
+  }
   // Bytes of entries whose time has come and that are still there, as far as upkeep will find them:
   // up to a few hundred names are looked at, and beyond that it is an estimate by their mean.
   std::size_t unreclaimed_bytes(std::int64_t now_ms) const;
@@ -250,6 +266,16 @@ class Shard {
   bool walk_with_wall(Database& database, std::size_t& budget_buckets);
   Deadline visit_due(std::uint32_t db, Database& database, std::uint32_t name, std::int64_t now_ms);
   static Deadline visit_swept(Database& database, std::uint32_t name);
+  // field_expiry.cc
+  Entry* find_with_fields(std::uint32_t db, Database& there, const Key& key, Entry* entry,
+                          std::int64_t now_ms);
+  Entry* drop_due_fields(std::uint32_t db, const Key& key, Entry* entry, std::int64_t now_ms,
+                         std::size_t most);
+  Deadline visit_due_fields(std::uint32_t db, std::uint32_t name, Entry* entry,
+                            std::int64_t now_ms);
+  void owe_fields(std::uint32_t db, std::uint32_t name);
+  void work_off_fields(std::int64_t now_ms);
+  void count_fields(Database& database, Entry* entry, int sign);
   std::optional<std::uint32_t> draw_database();
   // A key of the sample, and how much sooner than others it should go.
   struct Candidate {
@@ -279,6 +305,15 @@ class Shard {
   std::uint64_t chance_;                         // xorshift: only ever picks samples
   Database* untidy_ = nullptr;
   std::unique_ptr<Lateness> lateness_;  // from the first expired key on
+  std::uint64_t expired_fields_ = 0;
+  // The name of a hash that has more fields that are due than one hold may drop. It hangs in the
+  // wheel too.
+  struct Owing {
+    std::uint32_t db;
+    std::uint32_t name;
+  };
+  std::vector<Owing> owing_;
+  std::size_t fields_left_ = 0;  // that this hold may drop
   std::vector<Entry*> due_;
   std::vector<Entry*> sample_;
   std::vector<Candidate> victims_;  // void after any change but their own eviction

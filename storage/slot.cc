@@ -7,6 +7,7 @@
 #include "storage/eviction_lfu.h"
 #include "storage/shard.h"
 #include "storage/ticks.h"
+#include "storage/types/field_deadlines.h"
 #include "storage/types/packed.h"
 
 namespace larder::storage {
@@ -229,20 +230,24 @@ Result<std::int64_t> Slot::increment(std::int64_t by) {
 }
 
 void Slot::set_packed(Type type, Encoding encoding, std::string_view bytes) {
-  if (entry_ != nullptr && entry_->type() == type && entry_->rewrite_inline(bytes, encoding)) {
+  const bool may_expire = encoding == Encoding::listpackex;
+  if (!may_expire && entry_ != nullptr && entry_->type() == type &&
+      !entry_->has(Entry::fields_expire) && entry_->rewrite_inline(bytes, encoding)) {
     shard_.touch(entry_, now_ms_);
     return shard_.rewritten(db_, key_);
   }
   Entry* newer =
       Entry::make(shard_.heap(db_), key_.bytes, {type, encoding, deadline(), bytes.size()});
   std::memcpy(newer->value(), bytes.data(), bytes.size());
+  if (may_expire) newer->set(Entry::fields_expire, has_field_deadlines(*newer));
   put(newer);
 }
 
 void Slot::splice_packed(std::size_t at, std::size_t removed, std::string_view inserted,
                          std::size_t count) {
-  Packed::store_count(entry_->value(), count);
-  splice_inline(at, removed, inserted);
+  const std::size_t head = entry_->encoding() == Encoding::listpackex ? kFieldHeadBytes : 0;
+  Packed::store_count(entry_->value() + head, count);
+  splice_inline(head + at, removed, inserted);
 }
 
 void Slot::splice_inline(std::size_t at, std::size_t removed, std::string_view inserted) {
@@ -255,6 +260,7 @@ void Slot::splice_inline(std::size_t at, std::size_t removed, std::string_view i
   const std::size_t size = before.size() - removed + inserted.size();
   Entry* newer = Entry::make(shard_.heap(db_), key_.bytes,
                              {entry_->type(), entry_->encoding(), deadline(), size});
+  newer->set(Entry::fields_expire, entry_->has(Entry::fields_expire));
   char* value = newer->value();
   std::memcpy(value, before.data(), at);
   inserted.copy(value + at, inserted.size());  // which may be nothing, and point nowhere
@@ -266,7 +272,19 @@ void Slot::splice_inline(std::size_t at, std::size_t removed, std::string_view i
 void Slot::set_object(Type type, Encoding encoding, Object* object) {
   Entry* newer = Entry::make(shard_.heap(db_), key_.bytes, {type, encoding, deadline(), 8});
   newer->store_object(object);
+  if (type == Type::hash) newer->set(Entry::fields_expire, has_field_deadlines(*newer));
   put(newer);
+}
+
+void Slot::store_field_deadline(Deadline earliest) {
+  const Deadline before = earliest_field_deadline(*entry_);
+  if (before == earliest) return;
+  write_earliest_field_deadline(*entry_, earliest);
+  field_deadlines_changed(before);
+}
+
+void Slot::field_deadlines_changed(Deadline before) {
+  shard_.field_deadlines_changed(db_, key_, entry_, before, now_ms_);
 }
 
 void Slot::object_changed(std::size_t weight_bytes, std::size_t before_bytes) {
@@ -303,6 +321,7 @@ void Slot::put_value_of(const Entry& from, Object* object) {
                              {from.type(), from.encoding(), from.deadline(), from.value_size()});
   std::memcpy(newer->value(), from.value(), from.value_size());
   newer->set(Entry::edited, from.has(Entry::edited));
+  newer->set(Entry::fields_expire, from.has(Entry::fields_expire));
   if (object != nullptr) newer->store_object(object);
   put(newer);
 }

@@ -70,8 +70,9 @@ class Slot {
   //
   // A packed one in the place of whatever was there, or of nothing.
   void set_packed(Type type, Encoding encoding, std::string_view bytes);
-  // `inserted` in the place of `removed` bytes at `at` of the packed value that is there; there are
-  // `count` elements then. Pointers into the value are void after it.
+  // `inserted` in the place of `removed` bytes at `at` of the packed value that is there (behind
+  // the head of a hash of which fields expire); there are `count` elements then. Pointers into the
+  // value are void after it.
   void splice_packed(std::size_t at, std::size_t removed, std::string_view inserted,
                      std::size_t count);
   // The same for the bytes of any inline collection, whose head is the caller's.
@@ -93,6 +94,11 @@ class Slot {
     if (changed) object_changed(object.weight_bytes(), before_bytes);
     return changed;
   }
+  // A hash of which fields expire: the earliest deadline of those of a small one (never: none has
+  // one), to be written into its head; or of a large one it has changed, and was `before`. Counted
+  // as no change.
+  void store_field_deadline(Deadline earliest);
+  void field_deadlines_changed(Deadline before);
   // For them: how long collections stay compact, and the seed of hashes.
   const CollectionLimits& limits() const;
   std::uint64_t seed() const;
@@ -103,6 +109,8 @@ class Slot {
   void copy_from(const Slot& source);
 
  private:
+  friend class Shard;
+
   class ObjectEdit {
    public:
     explicit ObjectEdit(Slot& slot)
@@ -118,6 +126,7 @@ class Slot {
     std::size_t before_bytes_;
   };
 
+  Entry* entry() const { return entry_; }
   void put(Entry* newer);
   void object_changed(std::size_t weight_bytes, std::size_t before_bytes);
   void put_value_of(const Entry& from, Object* object);

@@ -267,6 +267,7 @@ DatabaseStatistics Store::statistics(std::uint32_t db, std::int64_t now_ms) {
     sum.keys += there->table.size();
     sum.volatile_keys += there->volatile_count;
     deadlines_s += there->deadline_sum_s;
+    sum.hashes_with_deadlines += there->fields_expire_count;
   }
   if (sum.volatile_keys != 0) {
     const std::int64_t mean_s = deadlines_s / static_cast<std::int64_t>(sum.volatile_keys);
@@ -281,6 +282,7 @@ ExpiryStatistics Store::expiry_statistics(std::int64_t now_ms) {
     const MutexLock lock(cell->mutex);
     if (cell->shard.lateness() != nullptr) sum.lateness.merge(*cell->shard.lateness());
     sum.unreclaimed_bytes += cell->shard.unreclaimed_bytes(now_ms);
+    sum.fields += cell->shard.expired_fields();
   }
   return sum;
 }
@@ -290,7 +292,7 @@ void Store::reset_counters() {
     const MutexLock lock(cell->mutex);
     const std::uint64_t changes = cell->shard.counters.changes;
     cell->shard.counters = {.changes = changes};
-    cell->shard.reset_lateness();
+    cell->shard.reset_expiry_counts();
   }
 }
 

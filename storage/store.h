@@ -96,12 +96,14 @@ struct StoreStatistics {
 struct ExpiryStatistics {
   Lateness lateness;
   std::size_t unreclaimed_bytes = 0;  // Shard::unreclaimed_bytes of all
+  std::uint64_t fields = 0;           // of hashes that have expired
 };
 
 struct DatabaseStatistics {
   std::size_t keys = 0;
   std::size_t volatile_keys = 0;
   std::int64_t mean_ttl_ms = 0;
+  std::size_t hashes_with_deadlines = 0;  // of fields
 };
 
 class Store {

@@ -3,7 +3,8 @@
 //
 // A dump says the plain spellings (a list as its elements, a hash as its fields), which every Redis
 // since 4.0 reads and packs again as it likes; compact ones are read as well, since Redis dumps
-// them. Streams and modules are not known yet, nor the ziplists of Redis before 7.
+// them. A hash of which fields die is said as Redis 7.4 says it, which older ones refuse. Streams
+// and modules are not known yet, nor the ziplists of Redis before 7.
 // A value is read whole before its key is touched: what is broken changes nothing. Duplicate
 // fields and members are broken.
 // Thread: loop. Cost: RESTORE holds the value twice for a moment; lengths that lie cost nothing.
@@ -12,9 +13,11 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "protocol/errors.h"
@@ -25,6 +28,7 @@
 #include "server/engine/families.h"
 #include "server/options.h"
 #include "storage/slot.h"
+#include "storage/timeline.h"
 #include "storage/types/hash.h"
 #include "storage/types/list.h"
 #include "storage/types/low_bytes.h"
@@ -41,6 +45,7 @@ using protocol::RdbType;
 using protocol::RdbWriter;
 using storage::Bytes;
 using storage::Deadline;
+using storage::HashView;
 using storage::Slot;
 using storage::Type;
 using storage::Value;
@@ -69,9 +74,27 @@ std::string dump_of_set(const Value& value) {
   return writer.finish();
 }
 
-std::string dump_of_hash(const Value& value) {
+// Deadlines are moments of wall time, said as what they are later than the earliest of them.
+std::string dump_of_timed_hash(const HashView& hash, const storage::Timeline& timeline) {
+  const auto wall_ms = [&](Deadline deadline) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(timeline.wall_ms(deadline.ms()), 0));
+  };
+  const std::uint64_t earliest_ms = wall_ms(hash.earliest());
+  RdbWriter writer(RdbType::hash_timed);
+  writer.moment(earliest_ms);
+  writer.length(hash.size());
+  hash.each_with_deadline([&](const Bytes& field, const Bytes& of_field, Deadline deadline) {
+    writer.length(deadline.is_never() ? 0 : wall_ms(deadline) - earliest_ms + 1);
+    write(writer, field);
+    write(writer, of_field);
+  });
+  return writer.finish();
+}
+
+std::string dump_of_hash(const Value& value, const storage::Timeline& timeline) {
+  const HashView hash(value);
+  if (!hash.earliest().is_never()) return dump_of_timed_hash(hash, timeline);
   RdbWriter writer(RdbType::hash);
-  const storage::HashView hash(value);
   writer.length(hash.size());
   hash.each([&](const Bytes& field, const Bytes& of_field) {
     write(writer, field);
@@ -91,11 +114,11 @@ std::string dump_of_zset(const Value& value) {
   return writer.finish();
 }
 
-std::string dump_of(const Value& value) {
+std::string dump_of(const Value& value, const storage::Timeline& timeline) {
   switch (value.type()) {
     case Type::list: return dump_of_list(value);
     case Type::set: return dump_of_set(value);
-    case Type::hash: return dump_of_hash(value);
+    case Type::hash: return dump_of_hash(value, timeline);
     case Type::zset: return dump_of_zset(value);
     default: break;
   }
@@ -107,7 +130,7 @@ std::string dump_of(const Value& value) {
 void dump(Call& call) {
   call.keys.read(call.key(), [&](const Value* value) {
     if (value == nullptr) return call.reply.null();
-    call.reply.bulk(dump_of(*value));
+    call.reply.bulk(dump_of(*value, call.services.timeline));
   });
 }
 
@@ -117,6 +140,7 @@ struct Restored {
   Type type = Type::string;
   std::vector<std::string> words;
   std::vector<double> scores;
+  std::vector<std::uint64_t> deadlines;  // of fields, in milliseconds of wall time; 0: never
 };
 
 void read_words(RdbReader& reader, Restored& value, std::uint64_t of_each) {
@@ -185,6 +209,36 @@ void split_scores(RdbReader& reader, Restored& value) {
   }
 }
 
+void add_deadline(RdbReader& reader, Restored& value, std::uint64_t ms) {
+  if (ms > protocol::kRdbLastMs) return reader.fail();
+  value.deadlines.push_back(ms);
+}
+
+void read_timed_hash(RdbReader& reader, Restored& value) {
+  const std::uint64_t earliest_ms = std::min(reader.moment(), protocol::kRdbLastMs + 1);
+  for (std::uint64_t left = reader.count(); left > 0 && reader.is_good(); --left) {
+    const std::uint64_t later = std::min(reader.length(), protocol::kRdbLastMs + 1);
+    add_deadline(reader, value, later == 0 ? 0 : earliest_ms + later - 1);
+    value.words.push_back(reader.string());
+    value.words.push_back(reader.string());
+  }
+}
+
+// Field, value, deadline, field, value, deadline...
+void read_timed_listpack(RdbReader& reader, Restored& value) {
+  reader.moment();
+  std::vector<std::string> triples;
+  read_listpack(reader, reader.string(), triples);
+  if (triples.size() % 3 != 0) return reader.fail();
+  for (std::size_t i = 0; i < triples.size(); i += 3) {
+    const auto ms = protocol::parse_integer(triples[i + 2]);
+    if (!ms || *ms < 0) return reader.fail();
+    add_deadline(reader, value, static_cast<std::uint64_t>(*ms));
+    value.words.push_back(std::move(triples[i]));
+    value.words.push_back(std::move(triples[i + 1]));
+  }
+}
+
 bool has_duplicates(const Restored& value) {
   if (value.type == Type::string || value.type == Type::list) return false;
   const std::size_t step = value.type == Type::hash ? 2 : 1;
@@ -211,6 +265,10 @@ void read_by_type(RdbReader& reader, Restored& value) {
       read_listpack(reader, reader.string(), value.words);
       if (value.words.size() % 2 != 0) reader.fail();
       return;
+    case RdbType::hash_timed: value.type = Type::hash; return read_timed_hash(reader, value);
+    case RdbType::hash_listpack_timed:
+      value.type = Type::hash;
+      return read_timed_listpack(reader, value);
     case RdbType::zset: value.type = Type::zset; return read_zset(reader, value, false);
     case RdbType::zset_text: value.type = Type::zset; return read_zset(reader, value, true);
     case RdbType::zset_listpack:
@@ -231,13 +289,23 @@ std::optional<Restored> read_value(RdbReader& reader) {
   return value;
 }
 
+void put_hash(Slot& slot, const Restored& value, std::span<const std::string_view> words,
+              const storage::Timeline& timeline) {
+  storage::HashEdit hash(slot);
+  hash.set(words);
+  for (std::size_t i = 0; i < value.deadlines.size(); ++i) {
+    const auto ms = static_cast<std::int64_t>(value.deadlines[i]);
+    if (ms != 0) hash.set_deadline(words[2 * i], Deadline::at(timeline.ms_of_wall(ms)));
+  }
+}
+
 // Into a slot that is empty.
-void put(Slot& slot, const Restored& value) {
+void put(Slot& slot, const Restored& value, const storage::Timeline& timeline) {
   const std::vector<std::string_view> words(value.words.begin(), value.words.end());
   switch (value.type) {
     case Type::list: storage::ListEdit(slot).push(storage::Side::right, words); return;
     case Type::set: storage::SetEdit(slot).add(words); return;
-    case Type::hash: storage::HashEdit(slot).set(words); return;
+    case Type::hash: return put_hash(slot, value, words, timeline);
     case Type::zset: break;
     default: return slot.set_bytes(words.front(), Deadline::never());
   }
@@ -310,7 +378,7 @@ void restore(Call& call) {
     if (is_taken(slot)) return call.reply.error(errors::busy_key);
     slot.erase();
     if (!deadline.has_passed(call.now_ms)) {
-      put(slot, *value);
+      put(slot, *value, call.services.timeline);
       if (ms != 0) slot.set_deadline(deadline);
       if (options.idle_s) slot.was_used_before(std::min(*options.idle_s, kMostIdleS) * 1000);
       if (options.frequency) slot.is_used_often(static_cast<unsigned>(*options.frequency));

@@ -186,7 +186,7 @@ void hincrby(Call& call) {
         return call.reply.error(errors::increment_overflow);
     }
     char digits[protocol::kIntegerChars];
-    hash.set(field, {digits, protocol::write_integer(digits, sum)});
+    hash.set(field, {digits, protocol::write_integer(digits, sum)}, HashEdit::Time::kept);
     call.event(EventClass::hash, "hincrby", slot.key().bytes);
     call.reply.integer(sum);
   });
@@ -210,7 +210,7 @@ void hincrbyfloat(Call& call) {
     }
     if (!std::isfinite(sum)) return call.reply.error(errors::increment_nan);
     const std::string text = protocol::long_double_text(sum);
-    hash.set(field, text);
+    hash.set(field, text, HashEdit::Time::kept);
     call.event(EventClass::hash, "hincrbyfloat", slot.key().bytes);
     call.reply.bulk(text);
   });

@@ -54,6 +54,8 @@ constexpr StoreEvent kOfTheStore[] = {
     {storage::KeyEvent::expired, EventClass::expired, "expired"},
     {storage::KeyEvent::evicted, EventClass::evicted, "evicted"},
     {storage::KeyEvent::missed, EventClass::missed, "keymiss"},
+    {storage::KeyEvent::fields_expired, EventClass::hash, "hexpired"},
+    {storage::KeyEvent::emptied, EventClass::generic, "del"},
 };
 
 }  // namespace

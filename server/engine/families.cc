@@ -12,6 +12,7 @@ std::span<const Family* const> all_families() {
       &bitfields,
       &hyperloglogs,
       &hashes,
+      &hash_expiry,
       &keys,
       &expiry,
       &scan,

@@ -14,6 +14,7 @@ extern const Family bitmaps;
 extern const Family bitfields;
 extern const Family hyperloglogs;
 extern const Family hashes;
+extern const Family hash_expiry;
 extern const Family keys;
 extern const Family expiry;
 extern const Family scan;

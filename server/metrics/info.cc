@@ -244,6 +244,7 @@ void stats(const Services& services, Page& page) {
   page.line("sync_partial_ok:0");
   page.line("sync_partial_err:0");
   page.line("expired_keys:{}", keys.expired);
+  page.line("expired_subkeys:{}", expiry.fields);
   page.line("expired_stale_perc:0.00");
   page.line("expired_time_cap_reached_count:0");
   page.line("expiration_lag_ms:{}", expiry.lateness.longest_of_minute_ms(now_ms));
@@ -350,8 +351,8 @@ void keyspace(const Services& services, Page& page) {
   for (std::uint32_t db = 0; db < services.store.database_count(); ++db) {
     const storage::DatabaseStatistics of_db = services.store.statistics(db, now_ms);
     if (of_db.keys == 0) continue;
-    page.line("db{}:keys={},expires={},avg_ttl={}", db, of_db.keys, of_db.volatile_keys,
-              of_db.mean_ttl_ms);
+    page.line("db{}:keys={},expires={},avg_ttl={},subexpiry={}", db, of_db.keys,
+              of_db.volatile_keys, of_db.mean_ttl_ms, of_db.hashes_with_deadlines);
   }
 }
 

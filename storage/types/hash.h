@@ -1,19 +1,20 @@
-// Hashes: fields and their values.
+// Hashes: fields and their values, and of some when they die.
 //
-//   listpack   in the entry's cell: field, value, field, value... in the order they came
-//   (packed.h);
-//              up to hash-max-listpack-entries fields of hash-max-listpack-value bytes
-//   hashtable  a LargeHash outside: a dictionary of HashFields, each one allocation with its value:
-//              [next, two lengths] [field] [value]
+//   listpack    in the entry's cell: field, value, field, value... in the order they came
+//               (packed.h); up to hash-max-listpack-entries fields of hash-max-listpack-value bytes
+//   listpackex  the same where fields have had deadlines: [8 bytes: the earliest of them, and the
+//               wheel's mark] and then field, value, deadline, field...: a deadline is milliseconds
+//               of the timeline, or 0; those that die are in front, the earliest first
+//   hashtable   a LargeHash outside (large_hash.h)
 //
-// A hash becomes large when a field or value is too long or there are too many, and stays so.
-// HashView reads a value, HashEdit changes a slot; nobody else knows the encodings.
+// A hash becomes large when a field or value is too long or there are too many, and stays so; one
+// that has had deadlines stays listpackex until then. HashView reads a value, HashEdit changes a
+// slot; nobody else knows the encodings (field_deadlines.h tells the shard what it must know).
+// Neither looks at a clock: what is due was dropped when the hash was found (field_expiry.cc).
 //
-// Must hold: there are no empty hashes: who takes the last field out has erased the key.
-// Cost: packed: a walk, at most some hundred elements, and moving what lies behind. Large: a hash
-// and a chain; 32 bytes a field beside field and value (header, malloc's own, bucket), and what
-// rounding up to 16 takes.
-// A value that takes the same allocation is written over the old one.
+// Must hold: there are no empty hashes: who takes the last field out has erased the key. The head
+// of a listpackex says the deadline of its first field.
+// Cost: packed: a walk, at most some hundred elements, and moving what lies behind.
 // Thread: whoever holds the shard.
 #pragma once
 
@@ -22,63 +23,20 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "storage/object.h"
 #include "storage/slot.h"
 #include "storage/types/bytes.h"
-#include "storage/types/dictionary.h"
+#include "storage/types/field_deadlines.h"
+#include "storage/types/large_hash.h"
 #include "storage/types/packed.h"
 #include "storage/types/selection.h"
 #include "storage/value.h"
 
 namespace larder::storage {
-
-// A field of a large hash. Field and value lie behind it in the same allocation.
-struct HashField {
-  // Of a field, and of a value: whoever takes longer ones from outside refuses them.
-  static constexpr std::size_t kMostBytes = 0xffff'ffff;
-
-  HashField* next;
-  std::uint32_t name_bytes;
-  std::uint32_t value_bytes;
-
-  static HashField* make(std::string_view name, std::string_view value);
-  static void destroy(HashField* field) { release(field); }
-
-  char* text() { return reinterpret_cast<char*>(this + 1); }
-  const char* text() const { return reinterpret_cast<const char*>(this + 1); }
-  std::string_view name() const { return {text(), name_bytes}; }
-  std::string_view value() const { return {text() + name_bytes, value_bytes}; }
-  static std::size_t size_bytes(std::size_t name_bytes, std::size_t value_bytes) {
-    return sizeof(HashField) + name_bytes + value_bytes;
-  }
-  std::size_t size_bytes() const { return size_bytes(name_bytes, value_bytes); }
-  // Another value, if it takes an allocation of the same size; else false.
-  bool rewrite(std::string_view value);
-};
-
-class LargeHash final : public Object {
- public:
-  explicit LargeHash(std::uint64_t seed) : seed_(seed), fields_(seed) {}
-
-  std::size_t weight_bytes() const override {
-    return footprint(sizeof(LargeHash)) + fields_.weight_bytes();
-  }
-  std::size_t size() const override { return fields_.size(); }
-  Object* copy() const override;
-
-  // True when the field is new.
-  bool set(std::string_view field, std::string_view value);
-  bool erase(std::string_view field) { return fields_.erase(field); }
-  const Dictionary<HashField>& fields() const { return fields_; }
-
- private:
-  std::uint64_t seed_;
-  Dictionary<HashField> fields_;
-};
 
 // A hash as a visit sees it. What it hands out is void after the next change.
 class HashView {
@@ -86,11 +44,19 @@ class HashView {
   static constexpr Type kType = Type::hash;
   explicit HashView(const Value& value)
       : large_(value.is_inline() ? nullptr : static_cast<const LargeHash*>(&value.object())),
-        packed_(value.is_inline() ? value.inline_bytes() : Packed::kNone) {}
+        packed_(packed_of(value)),
+        is_timed_(value.encoding() == Encoding::listpackex) {}
 
-  std::size_t size() const { return large_ != nullptr ? large_->size() : packed_.count() / 2; }
+  std::size_t size() const {
+    if (large_ != nullptr) return large_->size();
+    return is_timed_ ? packed_.count() / 3 : packed_.count() / 2;
+  }
   // The value of a field; nothing when there is no such field.
   std::optional<Bytes> find(std::string_view field) const;
+  // When a field dies, or never; nothing when there is no such field.
+  std::optional<Deadline> deadline(std::string_view field) const;
+  // Of all fields.
+  Deadline earliest() const;
 
   // visit(const Bytes& field, const Bytes& value)
   template <class Visit>
@@ -103,6 +69,23 @@ class HashView {
       const std::size_t value = packed_.next(at);
       visit(packed_.at(at), packed_.at(value));
       at = packed_.next(value);
+      if (is_timed_) at = packed_.next(at);
+    }
+  }
+  // visit(const Bytes& field, const Bytes& value, Deadline)
+  template <class Visit>
+  void each_with_deadline(Visit&& visit) const {
+    if (large_ != nullptr) {
+      return large_->fields().each([&](const HashField& field) {
+        visit(Bytes(field.name()), Bytes(field.value()), large_->deadline(field));
+      });
+    }
+    for (std::size_t at = packed_.begin(); at < packed_.end();) {
+      const std::size_t value = packed_.next(at);
+      const std::size_t time = packed_.next(value);
+      visit(packed_.at(at), packed_.at(value),
+            is_timed_ ? deadline_at(packed_, time) : Deadline::never());
+      at = is_timed_ ? packed_.next(time) : time;
     }
   }
   // About `count` fields from the cursor on; answers the next cursor, 0 at the end. A packed hash
@@ -130,7 +113,7 @@ class HashView {
       const HashField& field = large_->fields().random(draw);
       return visit(Bytes(field.name()), Bytes(field.value()));
     }
-    const std::size_t at = packed_.nth(static_cast<std::int64_t>(draw() % size() * 2));
+    const std::size_t at = packed_.nth(static_cast<std::int64_t>(draw() % size() * step()));
     visit(packed_.at(at), packed_.at(packed_.next(at)));
   }
   // `count` of them, each drawn from all.
@@ -166,8 +149,20 @@ class HashView {
   static constexpr std::size_t kBucketsPerField = 10;
   static constexpr std::size_t kMostScanned = 1 << 20;
 
+  friend class HashEdit;
+
+  static Packed packed_of(const Value& value) {
+    if (!value.is_inline()) return Packed(Packed::kNone);
+    const std::size_t head = value.encoding() == Encoding::listpackex ? kFieldHeadBytes : 0;
+    return Packed(value.inline_bytes().substr(head));
+  }
+  static Deadline deadline_at(const Packed& packed, std::size_t at);
+  // Elements to a field.
+  std::size_t step() const { return is_timed_ ? 3 : 2; }
+
   const LargeHash* large_;
   Packed packed_;
+  bool is_timed_;
 };
 
 // A slot that holds a hash, or nothing.
@@ -179,25 +174,52 @@ class HashEdit {
   std::optional<Bytes> find(std::string_view field) {
     return slot_.is_present() ? HashView(*slot_.value()).find(field) : std::nullopt;
   }
-  // Field, value, field, value...: how many fields are new.
-  std::size_t set(std::span<const std::string_view> pairs);
-  bool set(std::string_view field, std::string_view value) {
+  // Field, value, field, value...: how many fields are new. Those that were there do not die any
+  // more, or when they would have.
+  using Time = LargeHash::Time;
+  std::size_t set(std::span<const std::string_view> pairs, Time time = Time::dropped);
+  bool set(std::string_view field, std::string_view value, Time time = Time::dropped) {
     const std::string_view pair[] = {field, value};
-    return set(pair) != 0;
+    return set(pair, time) != 0;
   }
   // How many of the fields were there. The last one takes the key with it.
   std::size_t erase(std::span<const std::string_view> fields);
 
+  // When a field dies, or never; nothing when there is no such field.
+  std::optional<Deadline> deadline(std::string_view field) {
+    return slot_.is_present() ? HashView(*slot_.value()).deadline(field) : std::nullopt;
+  }
+  // The field must be there. One that is due already goes when the key is found the next time.
+  void set_deadline(std::string_view field, Deadline deadline);
+  // Takes out so many fields whose time has come, and the key with the last; how many they were.
+  // (Of a small hash all.)
+  std::size_t drop_due(std::int64_t now_ms, std::size_t most);
+
  private:
   using Words = std::span<const std::string_view>;
 
+  // A packed hash with deadlines, as the changes of it need it.
+  Packed packed() { return HashView::packed_of(*slot_.value()); }
+  bool is_timed() { return slot_.value()->encoding() == Encoding::listpackex; }
+  bool is_small() { return slot_.value()->is_inline(); }
+
   bool fits_small(Words pairs) const;
-  bool has_room(std::size_t size_bytes, std::size_t elements) const;
+  bool has_room(std::size_t size_bytes, std::size_t elements, std::size_t fields) const;
   Words fill_new(Words pairs, std::size_t& added);
-  Words fill_small(Words pairs, std::size_t& added);
-  std::size_t enlarge(Words pairs);
+  Words fill_small(Words pairs, std::size_t& added, Time time);
+  bool put_small(std::string_view field, std::string_view value, std::size_t& added,
+                 std::string& text);
+  bool put_timed(std::string_view field, std::string_view value, std::size_t& added, Time time);
+  void move_timed(std::size_t at, std::string_view value, Deadline deadline);
+  void keep_times();
+  void note_earliest();
+  std::size_t enlarge(Words pairs, Time time);
   std::size_t erase_small(Words fields);
   std::size_t erase_large(Words fields);
+  std::size_t drop_due_small(std::int64_t now_ms);
+  // edit(LargeHash&) -> how much it has changed; 0: nothing.
+  template <class Edit>
+  std::size_t edit_large(Edit&& edit);
 
   Slot& slot_;
 };

@@ -105,9 +105,9 @@ TEST_CASE("expired keys are counted, and databases listed while they have keys")
   CHECK_FALSE(field(larder, "db0"));
   larder("SET a v EX 10");
   larder("SET b v");
-  CHECK(field(larder, "db0") == "keys=2,expires=1,avg_ttl=10000");
+  CHECK(field(larder, "db0") == "keys=2,expires=1,avg_ttl=10000,subexpiry=0");
   larder.advance(11s);
-  CHECK(field(larder, "db0") == "keys=1,expires=0,avg_ttl=0");
+  CHECK(field(larder, "db0") == "keys=1,expires=0,avg_ttl=0,subexpiry=0");
   CHECK(field(larder, "expired_keys") == "1");
 }
 

@@ -157,7 +157,7 @@ TEST_CASE("a large hash weighs what it takes, and so does a copy of it") {
   }
   std::size_t field_bytes = 0;
   for (const auto& [field, value] : model)
-    field_bytes += footprint(HashField::size_bytes(field.size(), value.size()));
+    field_bytes += footprint(HashField::size_bytes(field.size(), value.size(), false));
   LargeHash empty(9);
   CHECK(hash.size() == model.size());
   CHECK(hash.weight_bytes() >= footprint(sizeof(LargeHash)) + field_bytes);
