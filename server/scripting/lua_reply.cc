@@ -226,9 +226,19 @@ struct Names {
   // Of the table on top; for all but arrays also pushes what the field holds.
   Shape push_shape() const {
     for (int field = 0; field < kShapes; ++field) {
-      if (push(field)) return static_cast<Shape>(field + 1);
+      if (!push(field)) continue;
+      const auto shape = static_cast<Shape>(field + 1);
+      if (shape != Shape::verbatim || (has(kFormat) && has(kString))) return shape;
+      lua_pop(lua, 1);
     }
     return Shape::array;
+  }
+
+ private:
+  bool has(int field) const {
+    if (!push(field)) return false;
+    lua_pop(lua, 1);
+    return true;
   }
 };
 
@@ -314,7 +324,7 @@ class Measure {
   }
 
   void verbatim() {
-    if (!names_.push(kString)) return;
+    names_.push(kString);
     add_bytes(lua_objlen(lua_, -1));
     lua_pop(lua_, 1);
   }
@@ -400,18 +410,13 @@ class Speaker {
   }
 
   void verbatim() {
-    if (!names_.push(kFormat)) return reply_.null();
-    lua_insert(lua_, -2);
-    const bool has_text = names_.push(kString);
-    if (has_text) {
-      std::string format(text_at(lua_, -3).substr(0, 3));
-      format.resize(3, ' ');
-      reply_.verbatim(format, text_at(lua_, -1));
-      lua_pop(lua_, 1);
-    } else {
-      reply_.null();
-    }
-    lua_remove(lua_, -2);
+    names_.push(kFormat);
+    std::string format(text_at(lua_, -1).substr(0, 3));
+    format.resize(3, ' ');
+    lua_pop(lua_, 1);
+    names_.push(kString);
+    reply_.verbatim(format, text_at(lua_, -1));
+    lua_pop(lua_, 1);
   }
 
   lua_State* lua_;

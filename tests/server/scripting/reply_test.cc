@@ -149,7 +149,7 @@ TEST_CASE("what a script returns is said as Redis says it") {
   CHECK(lua.said(2, "{set = {a = true}}") == "~[a]");
   CHECK(lua.said(2, "{big_number = '1\\n2'}") == "1 2");
   CHECK(lua.said(2, "{verbatim_string = {string = 's', format = 'txt'}}") == "s");
-  CHECK(lua.said(2, "{verbatim_string = {}}") == "(nil)");
+  CHECK(lua.said(2, "{verbatim_string = {}}") == "[]");
   CHECK(lua.said(2, "{map = {[1.5] = 'x'}}") == "{1: x}");
   CHECK(lua.said(2, "setmetatable({}, {__index = {ok = 'x'}})") == "[]");
 }
