@@ -35,7 +35,8 @@ class Load final : public Object {
   int& alive_;
 };
 
-// A rack of collections.
+// A rack of collections. A load is called a set here: of a large hash a shard asks when its fields
+// die.
 struct Shelf : Rack {
   template <class Change>
   auto change(std::string_view name, Change&& change, std::uint32_t db = 0) {
@@ -44,7 +45,7 @@ struct Shelf : Rack {
   }
   void put_load(std::string_view name, std::size_t weight_bytes, int& alive) {
     change(name, [&](Slot& slot) {
-      slot.set_object(Type::hash, Encoding::hashtable, new Load(weight_bytes, alive));
+      slot.set_object(Type::set, Encoding::hashtable, new Load(weight_bytes, alive));
     });
   }
   // "(none)" when absent.
