@@ -12,6 +12,11 @@ std::string_view echoed(std::string_view word, std::size_t limit = kEchoedBytes)
   return word.substr(0, std::min(limit, word.find('\0')));
 }
 
+// Where Redis does not cut it.
+std::string_view in_full(std::string_view word) {
+  return echoed(word, word.size());
+}
+
 std::string upper_case(std::string_view text) {
   std::string upper(text);
   for (char& c : upper) {
@@ -144,6 +149,28 @@ std::string config_unknown(std::string_view option) {
 std::string config_failed(std::string_view option, std::string_view why) {
   return fmt::format("ERR CONFIG SET failed (possibly related to argument '{}') - {}",
                      echoed(option), why);
+}
+
+std::string no_group(std::string_view key, std::string_view group) {
+  return fmt::format("NOGROUP No such key '{}' or consumer group '{}'", in_full(key),
+                     in_full(group));
+}
+
+std::string no_group_to_read(std::string_view key, std::string_view group) {
+  return no_group(key, group) + " in XREADGROUP with GROUP option";
+}
+
+std::string no_such_group(std::string_view group, std::string_view key) {
+  return fmt::format("NOGROUP No such consumer group '{}' for key name '{}'", in_full(group),
+                     in_full(key));
+}
+
+std::string bad_claim_number(std::string_view what, std::string_view command) {
+  return fmt::format("ERR Invalid {} argument for {}", what, command);
+}
+
+std::string unknown_claim_option(std::string_view option) {
+  return fmt::format("ERR Unrecognized XCLAIM option '{}'", in_full(option));
 }
 
 }  // namespace larder::protocol::errors

@@ -221,6 +221,67 @@ inline constexpr Text weight_not_a_float = "ERR weight value is not a float";
 inline constexpr Text limit_negative = "ERR LIMIT can't be negative";
 std::string no_input_keys(std::string_view command);
 
+// --- streams
+inline constexpr Text stream_id = "ERR Invalid stream ID specified as stream command argument";
+inline constexpr Text stream_start_id = "ERR invalid start ID for the interval";
+inline constexpr Text stream_end_id = "ERR invalid end ID for the interval";
+inline constexpr Text stream_two_trims =
+    "ERR syntax error, MAXLEN and MINID options at the same time are not compatible";
+inline constexpr Text stream_negative_max_length = "ERR The MAXLEN argument must be >= 0.";
+inline constexpr Text stream_negative_limit = "ERR The LIMIT argument must be >= 0.";
+inline constexpr Text stream_limit_of_nothing =
+    "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy";
+inline constexpr Text stream_exact_limit =
+    "ERR syntax error, LIMIT cannot be used without the special ~ option";
+inline constexpr Text stream_no_trim =
+    "ERR syntax error, XTRIM must be called with a trimming strategy";
+inline constexpr Text xadd_lowest_id = "ERR The ID specified in XADD must be greater than 0-0";
+inline constexpr Text xadd_low_id =
+    "ERR The ID specified in XADD is equal or smaller than the target stream top item";
+inline constexpr Text xadd_exhausted =
+    "ERR The stream has exhausted the last possible ID, unable to add more items";
+inline constexpr Text xadd_too_large = "ERR Elements are too large to be stored";
+inline constexpr Text xsetid_low_id =
+    "ERR The ID specified in XSETID is smaller than the target stream top item";
+inline constexpr Text xsetid_negative_added = "ERR entries_added must be positive";
+inline constexpr Text xsetid_few_added =
+    "ERR The entries_added specified in XSETID is smaller than the target stream length";
+inline constexpr Text xsetid_given_deleted =
+    "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id";
+inline constexpr Text xsetid_below_deleted =
+    "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id";
+inline constexpr Text xread_group =
+    "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.";
+inline constexpr Text xread_no_ack =
+    "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.";
+inline constexpr Text xread_new =
+    "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> "
+    "<consumer> option.";
+inline constexpr Text xreadgroup_no_group = "ERR Missing GROUP option for XREADGROUP";
+inline constexpr Text xreadgroup_last =
+    "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of "
+    "this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would "
+    "just return an empty result set.";
+inline constexpr Text xreadgroup_last_entry =
+    "ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of "
+    "this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would "
+    "just return an empty result set.";
+inline constexpr Text xgroup_no_key =
+    "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use "
+    "the MKSTREAM option to create an empty stream automatically.";
+inline constexpr Text xgroup_exists = "BUSYGROUP Consumer Group name already exists";
+inline constexpr Text xgroup_entries_read = "ERR value for ENTRIESREAD must be positive or -1";
+inline constexpr Text xautoclaim_count = "ERR COUNT must be > 0";
+// XREADGROUP says so, too.
+inline constexpr Text unbalanced_streams =
+    "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.";
+// XREADGROUP names itself in it, XGROUP and XINFO say it the other way round.
+std::string no_group(std::string_view key, std::string_view group);
+std::string no_group_to_read(std::string_view key, std::string_view group);
+std::string no_such_group(std::string_view group, std::string_view key);
+std::string bad_claim_number(std::string_view what, std::string_view command);
+std::string unknown_claim_option(std::string_view option);
+
 // --- places
 inline constexpr Text geo_unit = "ERR unsupported unit provided. please use M, KM, FT, MI";
 inline constexpr Text geo_radius = "ERR need numeric radius";

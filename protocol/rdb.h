@@ -35,7 +35,10 @@ enum class RdbType : std::uint8_t {
   hash_listpack = 16,
   zset_listpack = 17,
   list_nodes = 18,  // a sequence of listpacks and of large elements
+  stream_5 = 15,  // as Redis 5 wrote streams; 7.0 knows more of what is gone, and 7.2 of consumers
+  stream_70 = 19,
   set_listpack = 20,
+  stream_72 = 21,
   hash_timed = 24,           // fields of which some die; since Redis 7.4
   hash_listpack_timed = 25,  // the same as a listpack of triples
 };
@@ -67,6 +70,7 @@ class RdbWriter {
   void string(std::string_view text);
   void number(double number);     // eight bytes
   void moment(std::uint64_t ms);  // eight bytes
+  void raw(std::string_view bytes) { bytes_ += bytes; }
   // The whole, with its frame. The writer is empty then.
   std::string finish();
 
@@ -95,6 +99,8 @@ class RdbReader {
   double number();
   double number_as_text();
   std::uint64_t moment() { return low_first(8); }
+  // So many bytes, or none. They lie in the payload.
+  std::string_view raw(std::size_t bytes) { return take(bytes); }
   void fail() {
     is_good_ = false;
     rest_ = {};

@@ -506,6 +506,7 @@ std::unique_ptr<Shard::Database> Shard::take_database(std::uint32_t db) {
     if (there->table.find(hash_bytes(key, rules_.seed), key) == nullptr) return;
     for (WatchFlag* flag : flags) flag->raise();
   });
+  waits.database_changed(db);
   counters.changes += there->table.size();
   place(db).store(nullptr, std::memory_order_release);
   used_bytes_ -= there->own_bytes + there->entry_bytes;

@@ -156,10 +156,9 @@ class Shard {
   Entry* take(std::uint32_t db, const Key& key, Entry* entry);
   // The value of an entry was changed where it lies: in its cell, or in the room of its blob.
   void rewritten(std::uint32_t db, const Key& key) { note_change(db, key.bytes); }
-  // The object of an entry was changed, and weighs so much more.
-  void object_changed(std::uint32_t db, const Key& key, std::ptrdiff_t grown_bytes) {
+  // The object of an entry weighs so much more than before.
+  void object_weighs(std::uint32_t db, std::ptrdiff_t grown_bytes) {
     account(*database(db), grown_bytes);
-    note_change(db, key.bytes);
   }
   // Where new entries of a database are made.
   Heap& heap(std::uint32_t db) { return database_or_make(db).heap; }

@@ -287,9 +287,13 @@ void Slot::field_deadlines_changed(Deadline before) {
   shard_.field_deadlines_changed(db_, key_, entry_, before, now_ms_);
 }
 
-void Slot::object_changed(std::size_t weight_bytes, std::size_t before_bytes) {
+void Slot::object_weighs(std::size_t weight_bytes, std::size_t before_bytes) {
   shard_.touch(entry_, now_ms_);
-  shard_.object_changed(db_, key_, static_cast<std::ptrdiff_t>(weight_bytes - before_bytes));
+  shard_.object_weighs(db_, static_cast<std::ptrdiff_t>(weight_bytes - before_bytes));
+}
+
+void Slot::tell_change() {
+  shard_.rewritten(db_, key_);
 }
 
 const CollectionLimits& Slot::limits() const {

@@ -91,7 +91,9 @@ class Slot {
     Object& object = *entry_->object();
     const std::size_t before_bytes = object.weight_bytes();
     const auto changed = edit(object);
-    if (changed) object_changed(object.weight_bytes(), before_bytes);
+    if (!changed) return changed;
+    object_weighs(object.weight_bytes(), before_bytes);
+    tell_change();
     return changed;
   }
   // A hash of which fields expire: the earliest deadline of those of a small one (never: none has
@@ -99,6 +101,14 @@ class Slot {
   // as no change.
   void store_field_deadline(Deadline earliest);
   void field_deadlines_changed(Deadline before);
+  // The same for what nobody waits for or watches (who has read a stream how far): only its weight
+  // is seen to, until somebody says tell_change() after all.
+  template <class Edit>
+  decltype(auto) edit_object_quietly(Edit&& edit) {
+    const ObjectEdit held(*this, ObjectEdit::Told::nobody);
+    return edit(held.object());
+  }
+  void tell_change();
   // For them: how long collections stay compact, and the seed of hashes.
   const CollectionLimits& limits() const;
   std::uint64_t seed() const;
@@ -113,9 +123,17 @@ class Slot {
 
   class ObjectEdit {
    public:
-    explicit ObjectEdit(Slot& slot)
-        : slot_(slot), object_(*slot.entry_->object()), before_bytes_(object_.weight_bytes()) {}
-    ~ObjectEdit() { slot_.object_changed(object_.weight_bytes(), before_bytes_); }
+    enum class Told : std::uint8_t { everybody, nobody };
+
+    explicit ObjectEdit(Slot& slot, Told told = Told::everybody)
+        : slot_(slot),
+          object_(*slot.entry_->object()),
+          before_bytes_(object_.weight_bytes()),
+          told_(told) {}
+    ~ObjectEdit() {
+      slot_.object_weighs(object_.weight_bytes(), before_bytes_);
+      if (told_ == Told::everybody) slot_.tell_change();
+    }
     ObjectEdit(const ObjectEdit&) = delete;
     ObjectEdit& operator=(const ObjectEdit&) = delete;
     Object& object() const { return object_; }
@@ -124,11 +142,12 @@ class Slot {
     Slot& slot_;
     Object& object_;
     std::size_t before_bytes_;
+    Told told_;
   };
 
   Entry* entry() const { return entry_; }
   void put(Entry* newer);
-  void object_changed(std::size_t weight_bytes, std::size_t before_bytes);
+  void object_weighs(std::size_t weight_bytes, std::size_t before_bytes);
   void put_value_of(const Entry& from, Object* object);
   void put_blob(Blob* blob, Deadline deadline);
   Result<std::size_t> edit(std::size_t offset, std::string_view bytes, std::size_t max_bytes);

@@ -11,9 +11,11 @@ void WaitQueue::append(WaitPlace& place) {
   place.before = last_;
   (last_ == nullptr ? first_ : last_->after) = &place;
   last_ = &place;
+  minders_ += place.waiter->minds_absence_ ? 1 : 0;
 }
 
 void WaitQueue::take_out(WaitPlace& place) {
+  minders_ -= place.waiter->minds_absence_ ? 1 : 0;
   (place.before == nullptr ? first_ : place.before->after) = place.after;
   (place.after == nullptr ? last_ : place.after->before) = place.before;
   place.queue = nullptr;

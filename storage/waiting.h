@@ -57,7 +57,8 @@ struct WaitPlace {
 
 class Waiter {
  public:
-  Waiter() = default;
+  // `minds_absence`: it wants to know as well that a key is gone.
+  explicit Waiter(bool minds_absence = false) : minds_absence_(minds_absence) {}
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
 
@@ -66,8 +67,10 @@ class Waiter {
 
  private:
   friend class WaitTable;
+  friend class WaitQueue;
   friend class Store;
   std::forward_list<WaitPlace> places_;
+  const bool minds_absence_;
 };
 
 // Those who wait for one key.
@@ -78,6 +81,8 @@ class WaitQueue {
   KeyName name() const { return {db_, key_}; }
   // From whom the places lead on, each to the next; never null.
   WaitPlace* first() { return first_; }
+  // Somebody in it wants to know that the key is gone.
+  bool has_minders() const { return minders_ != 0; }
 
  private:
   friend class WaitTable;
@@ -88,6 +93,7 @@ class WaitQueue {
   std::string key_;
   WaitPlace* first_ = nullptr;
   WaitPlace* last_ = nullptr;
+  std::size_t minders_ = 0;
   bool is_noted_ = false;  // that the key has changed; its shard has the note still
 };
 

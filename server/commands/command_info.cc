@@ -48,7 +48,7 @@ constexpr AccessWord kAccessWords[] = {
 
 // Keys that are counted by a word of the request cannot be told from positions alone.
 bool has_movable_keys(const Command& row) {
-  return row.keys.numkeys != 0;
+  return row.keys.numkeys != 0 || !row.keys.behind.empty();
 }
 
 void say_words(Reply& reply, const std::vector<std::string_view>& words) {
@@ -104,6 +104,11 @@ Access access_of(const Command& row, std::size_t n) {
                                   : Access::ro | Access::access;
 }
 
+void say_pair(Reply& reply, std::string_view name, std::string_view value) {
+  reply.bulk(name);
+  reply.bulk(value);
+}
+
 void say_number(Reply& reply, std::string_view name, int value) {
   reply.bulk(name);
   reply.integer(value);
@@ -124,9 +129,16 @@ void say_key_spec(Reply& reply, const Command& row, std::size_t n) {
   reply.bulk("flags");
   say_access(reply, row, n);
   reply.bulk("begin_search");
-  say_type(reply, "index");
-  reply.map(1);
-  say_number(reply, "index", counted ? keys.numkeys : keys.first + static_cast<int>(n));
+  if (keys.behind.empty()) {
+    say_type(reply, "index");
+    reply.map(1);
+    say_number(reply, "index", counted ? keys.numkeys : keys.first + static_cast<int>(n));
+  } else {
+    say_type(reply, "keyword");
+    reply.map(2);
+    say_pair(reply, "keyword", keys.behind);
+    say_number(reply, "startfrom", keys.first);
+  }
   reply.bulk("find_keys");
   say_type(reply, counted ? "keynum" : "range");
   reply.map(3);
@@ -140,7 +152,7 @@ void say_key_spec(Reply& reply, const Command& row, std::size_t n) {
   const bool only_one = has_two_specs(row) && (n == 0 || keys.last >= 0);
   say_number(reply, "lastkey", only_one ? 0 : keys.last < 0 ? keys.last : keys.last - keys.first);
   say_number(reply, "keystep", keys.step);
-  say_number(reply, "limit", 0);
+  say_number(reply, "limit", keys.behind.empty() ? 0 : 2);  // 2: half of the words
 }
 
 void say_key_specs(Reply& reply, const Command& row) {
@@ -157,11 +169,6 @@ std::vector<std::string_view> flags_of(const Argument& argument) {
   if (argument.is_multiple) flags.push_back("multiple");
   if (argument.repeats_token) flags.push_back("multiple_token");
   return flags;
-}
-
-void say_pair(Reply& reply, std::string_view name, std::string_view value) {
-  reply.bulk(name);
-  reply.bulk(value);
 }
 
 void say_argument(Reply& reply, const Command& row, const Argument& argument,

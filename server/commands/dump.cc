@@ -4,7 +4,7 @@
 // A dump says the plain spellings (a list as its elements, a hash as its fields), which every Redis
 // since 4.0 reads and packs again as it likes; compact ones are read as well, since Redis dumps
 // them. A hash of which fields die is said as Redis 7.4 says it, which older ones refuse. Streams
-// and modules are not known yet, nor the ziplists of Redis before 7.
+// are dump_stream.cc. Modules are not known, nor the ziplists of Redis before 7.
 // A value is read whole before its key is touched: what is broken changes nothing. Duplicate
 // fields and members are broken.
 // Thread: loop. Cost: RESTORE holds the value twice for a moment; lengths that lie cost nothing.
@@ -23,6 +23,7 @@
 #include "protocol/errors.h"
 #include "protocol/numbers.h"
 #include "protocol/rdb.h"
+#include "server/commands/dump_stream.h"
 #include "server/commands/shared_args.h"
 #include "server/engine/events.h"
 #include "server/engine/families.h"
@@ -120,6 +121,7 @@ std::string dump_of(const Value& value, const storage::Timeline& timeline) {
     case Type::set: return dump_of_set(value);
     case Type::hash: return dump_of_hash(value, timeline);
     case Type::zset: return dump_of_zset(value);
+    case Type::stream: return dump_of_stream(storage::stream_of(value.object()));
     default: break;
   }
   RdbWriter writer(RdbType::string);
@@ -141,6 +143,7 @@ struct Restored {
   std::vector<std::string> words;
   std::vector<double> scores;
   std::vector<std::uint64_t> deadlines;  // of fields, in milliseconds of wall time; 0: never
+  StreamHold stream = {};                // of one, instead of words
 };
 
 void read_words(RdbReader& reader, Restored& value, std::uint64_t of_each) {
@@ -250,7 +253,8 @@ bool has_duplicates(const Restored& value) {
 }
 
 void read_by_type(RdbReader& reader, Restored& value) {
-  switch (static_cast<RdbType>(reader.type())) {
+  const std::uint8_t type = reader.type();
+  switch (static_cast<RdbType>(type)) {
     case RdbType::string: value.words.push_back(reader.string()); return;
     case RdbType::list: value.type = Type::list; return read_words(reader, value, 1);
     case RdbType::list_nodes: value.type = Type::list; return read_nodes(reader, value);
@@ -275,6 +279,12 @@ void read_by_type(RdbReader& reader, Restored& value) {
       value.type = Type::zset;
       read_listpack(reader, reader.string(), value.words);
       return split_scores(reader, value);
+    case RdbType::stream_5:
+    case RdbType::stream_70:
+    case RdbType::stream_72:
+      value.type = Type::stream;
+      value.stream = read_stream_dump(reader, static_cast<RdbType>(type));
+      return;
     default: reader.fail();
   }
 }
@@ -285,7 +295,8 @@ std::optional<Restored> read_value(RdbReader& reader) {
   for (const double score : value.scores) {
     if (std::isnan(score)) reader.fail();
   }
-  if (!reader.is_at_end() || value.words.empty() || has_duplicates(value)) return std::nullopt;
+  const bool is_there = value.stream != nullptr || !value.words.empty();
+  if (!reader.is_at_end() || !is_there || has_duplicates(value)) return std::nullopt;
   return value;
 }
 
@@ -300,13 +311,15 @@ void put_hash(Slot& slot, const Restored& value, std::span<const std::string_vie
 }
 
 // Into a slot that is empty.
-void put(Slot& slot, const Restored& value, const storage::Timeline& timeline) {
+void put(Slot& slot, Restored& value, const storage::Timeline& timeline) {
   const std::vector<std::string_view> words(value.words.begin(), value.words.end());
   switch (value.type) {
     case Type::list: storage::ListEdit(slot).push(storage::Side::right, words); return;
     case Type::set: storage::SetEdit(slot).add(words); return;
     case Type::hash: return put_hash(slot, value, words, timeline);
     case Type::zset: break;
+    case Type::stream:
+      return slot.set_object(Type::stream, storage::Encoding::stream, value.stream.release());
     default: return slot.set_bytes(words.front(), Deadline::never());
   }
   std::size_t longest = 0;
@@ -370,7 +383,7 @@ void restore(Call& call) {
   if (!ttl.problem().empty()) return call.reply.error(ttl.problem());
   RdbReader reader(call.word(3), call.services.options.settings.proto_max_bulk_len);
   if (!reader.is_framed()) return call.reply.error(errors::bad_dump_frame);
-  const auto value = read_value(reader);
+  auto value = read_value(reader);
   if (!value) return call.reply.error(errors::bad_dump);
 
   const Deadline deadline = restored_deadline(call, ms, options.is_absolute);

@@ -208,12 +208,14 @@ bool read_flush_mode(Call& call) {
 void flushdb(Call& call) {
   if (!read_flush_mode(call)) return;
   call.keys.store().flush(call.keys.db());
+  call.keys.store().move_notes(call.lane.ready);
   call.reply.ok();
 }
 
 void flushall(Call& call) {
   if (!read_flush_mode(call)) return;
   call.keys.store().flush_all();
+  call.keys.store().move_notes(call.lane.ready);
   call.reply.ok();
 }
 

@@ -1,7 +1,7 @@
 #include "server/engine/blocking.h"
 
 #include <algorithm>
-#include <optional>
+#include <span>
 #include <utility>
 
 #include "protocol/errors.h"
@@ -50,6 +50,13 @@ bool take_at_once(Call& call, const WaitFor& wait, std::span<const Key> keys) {
   return false;
 }
 
+bool holds_all(Store& store, const storage::HeldShards& shards,
+               std::span<const std::string_view> keys) {
+  return std::all_of(keys.begin(), keys.end(), [&](std::string_view key) {
+    return shards.has(store.shard_of(store.key(key)));
+  });
+}
+
 // Whoever can be served of those who wait for a key whose shard is held. The answer: one who needs
 // another shard as well, before the others may go on; or nobody.
 const Sleeper* serve_queue(Lane& lane, Keyspace& held, const storage::HeldShards& shards,
@@ -62,11 +69,10 @@ const Sleeper* serve_queue(Lane& lane, Keyspace& held, const storage::HeldShards
     storage::WaitPlace& place = *std::exchange(next, next->after);
     auto& sleeper = static_cast<Sleeper&>(*place.waiter);
     const storage::Entry* entry = find(held, key);
-    if (entry == nullptr) return nullptr;
-    if (entry->type() != sleeper.type()) continue;
-    const bool is_complete = !sleeper.has_destination() ||
-                             shards.has(store.shard_of(store.key(sleeper.destination())));
-    if (!is_complete) return &sleeper;
+    if (entry == nullptr && !queue->has_minders()) return nullptr;
+    const bool is_for_it = entry != nullptr && entry->type() == sleeper.type();
+    if (!is_for_it && !sleeper.minds_absence()) continue;
+    if (!holds_all(store, shards, sleeper.others())) return &sleeper;
     if (sleeper.try_to_serve(lane, held, key.bytes)) waits.remove(place);
   }
   return nullptr;
@@ -76,15 +82,15 @@ void serve_key(Store& store, Lane& lane, const storage::ReadyKeys::Name& name) {
   Keyspace keys(store, name.db, lane.now_ms);
   keys.tell(lane.ready);
   const Key key = store.key(name.key);
-  std::optional<std::string> destination;
+  std::vector<std::string> others;
   for (;;) {
-    Key both[] = {key, key};
-    if (destination) both[1] = store.key(*destination);
-    Keyspace::Several held(keys, both);
+    std::vector<Key> all{key};
+    for (const std::string& other : others) all.push_back(store.key(other));
+    Keyspace::Several held(keys, all);
     const Sleeper* incomplete = serve_queue(lane, *held, held.shards(), key);
-    // A copy: once the shards are let go, so may the sleeper be.
     if (incomplete == nullptr) return;
-    destination = incomplete->destination();
+    // Copies: once the shards are let go, so may the sleeper be.
+    for (const std::string_view other : incomplete->others()) others.emplace_back(other);
   }
 }
 
@@ -108,9 +114,14 @@ void take_or_wait(Call& call, const WaitFor& wait) {
   if (call.in_exec || call.in_script) {
     return (wait.nothing == nullptr ? wait.give_up : wait.nothing)(call.reply);
   }
-  auto sleeper = std::make_unique<Sleeper>(call, wait);
+  wait_without_looking(call, inside, wait);
+}
+
+void wait_without_looking(Call& call, Call& inside, const WaitFor& wait) {
+  auto sleeper = std::make_unique<Sleeper>(inside, wait);
   for (std::size_t i = 0; i < wait.keys; ++i) {
-    call.services.store.wait(call.keys.db(), keys[i], *sleeper);
+    call.services.store.wait(call.keys.db(), call.keys.key(inside.word(wait.first_key + i)),
+                             *sleeper);
   }
   call.continue_with(std::move(sleeper));
 }
@@ -139,7 +150,11 @@ std::int64_t next_alarm_ms(const Lane& lane) {
 }
 
 Sleeper::Sleeper(Call& call, const WaitFor& wait)
-    : services_(call.services), lane_(call.lane), client_(call.client), wait_(wait) {
+    : Waiter(wait.minds_absence),
+      services_(call.services),
+      lane_(call.lane),
+      client_(call.client),
+      wait_(wait) {
   std::size_t bytes = 0;
   for (const std::string_view word : call.words) bytes += word.size();
   bytes_.reserve(bytes);

@@ -20,8 +20,12 @@
 // about to serve those in front. Only commands that do not wait (LPOP) may come in between on
 // another loop, as if they had come before the sleepers' turn.
 //
-// Where a destination is to be held too, in another shard, the hold is given up for one that has
-// both, and the queue is looked at anew.
+// Where more is to be held, a destination or all keys of a command that answers with several
+// (XREAD), in other shards, the hold is given up for one that has those as well, and the queue is
+// looked at anew; each round adds a shard.
+//
+// Who waits for a group of a stream is asked too when the key is gone, or is no stream any more: it
+// says the error it would have said at the start.
 //
 // A sleeper is woken once: whoever finds it asleep under its mutex (a server on any loop, its own
 // loop's alarm, CLIENT UNBLOCK, the end of its connection) says what it is woken with. The reply is
@@ -43,6 +47,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,7 +65,9 @@ struct WaitFor {
   std::size_t keys = 1;         // in a row from there on; the first that has something is taken
   std::size_t destination = 0;  // a key that is changed as well; 0: none
   storage::Type type = storage::Type::string;  // which values have something for it
-  std::int64_t timeout_ms = 0;                 // 0: for ever
+  bool takes_from_all = false;  // take() looks at all the keys, whichever has changed
+  bool minds_absence = false;   // take() is asked as well when a key is gone, or of another type
+  std::int64_t timeout_ms = 0;  // 0: for ever
   // Takes from the key at this position, which is there and of that type, and says the reply;
   // false: it has nothing for this command. All shards are held: use call.keys. The words may be
   // all that is left of the request.
@@ -72,6 +79,9 @@ struct WaitFor {
 
 // Takes at once, or sleeps. Says WRONGTYPE when it comes upon a key of another type first.
 void take_or_wait(Call& call, const WaitFor& wait);
+// Sleeps at once, for a command that has looked for itself under a hold of all its keys: `inside`
+// has it, and the words that the sleeper is to keep. It may wait (not within EXEC or a script).
+void wait_without_looking(Call& call, Call& inside, const WaitFor& wait);
 // Waits for nothing but the time.
 void wait_for_time(Call& call, std::int64_t timeout_ms, void (*give_up)(Reply& reply));
 
@@ -98,12 +108,14 @@ class Sleeper final : public Work, public storage::Waiter {
   void abandon();
 
   storage::Type type() const { return wait_.type; }
-  // Empty: none.
-  std::string_view destination() const {
-    return wait_.destination == 0 ? std::string_view{} : views_[wait_.destination];
+  bool minds_absence() const { return wait_.minds_absence; }
+  // The keys that are to be held as well as the one that has changed.
+  std::span<const std::string_view> others() const {
+    const std::span<const std::string_view> words(views_);
+    if (wait_.takes_from_all) return words.subspan(wait_.first_key, wait_.keys);
+    return words.subspan(wait_.destination, wait_.destination == 0 ? 0 : 1);
   }
-  bool has_destination() const { return wait_.destination != 0; }
-  // From any loop, with the shards of `key` and destination held, through `keys`. False: there is
+  // From any loop, with the shards of `key` and others() held, through `keys`. False: there is
   // nothing for it, and it sleeps on; true: it is awake.
   bool try_to_serve(Lane& lane, storage::Keyspace& keys, std::string_view key);
 

@@ -82,12 +82,14 @@ constexpr Arity at_least(int words) {
 }
 
 // Where the keys are. Positions count words from 0 (the name); last < 0 counts from the end (-1:
-// last word). numkeys > 0: that word says how many keys follow it (EVAL).
+// last word). numkeys > 0: that word says how many keys follow it (EVAL). behind: the keys stand
+// behind that word, which is looked for from `first` on, and are half of what follows it (XREAD).
 struct Keys {
   int first = 0;
   int last = 0;
   int step = 0;
   int numkeys = 0;
+  std::string_view behind = {};  // upper case
 
   constexpr bool none() const { return first == 0 && numkeys == 0; }
 };
@@ -108,6 +110,9 @@ constexpr Keys every_second() {  // MSET k v k v
 }
 constexpr Keys key_at(int position) {  // OBJECT ENCODING key
   return {.first = position, .last = position, .step = 1};
+}
+constexpr Keys half_behind(std::string_view word, int from) {  // XREAD COUNT 2 STREAMS k k id id
+  return {.first = from, .last = -1, .step = 1, .behind = word};
 }
 constexpr Keys counted_at(int position) {  // EVAL script numkeys key…
   return {.first = position + 1, .numkeys = position};

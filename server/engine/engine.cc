@@ -49,7 +49,9 @@ constexpr std::string_view kApplied[] = {"maxmemory",
                                          "set-max-listpack-entries",
                                          "set-max-listpack-value",
                                          "zset-max-listpack-entries",
-                                         "zset-max-listpack-value"};
+                                         "zset-max-listpack-value",
+                                         "stream-node-max-bytes",
+                                         "stream-node-max-entries"};
 
 std::size_t runs_reserve_bytes() {
   return std::max(storage::PageRuns::kUsualReserveBytes, machine_memory_bytes() * 4);

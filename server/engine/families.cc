@@ -43,6 +43,11 @@ std::span<const Family* const> all_families() {
       &zset_ranges,
       &zset_algebra,
       &geo,
+      &streams,
+      &stream_reads,
+      &stream_groups,
+      &stream_claims,
+      &stream_info,
   };
   return kFamilies;
 }

@@ -45,6 +45,11 @@ extern const Family zsets;
 extern const Family zset_ranges;
 extern const Family zset_algebra;
 extern const Family geo;
+extern const Family streams;
+extern const Family stream_reads;
+extern const Family stream_groups;
+extern const Family stream_claims;
+extern const Family stream_info;
 
 std::span<const Family* const> all_families();
 

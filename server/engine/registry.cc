@@ -134,6 +134,21 @@ std::string Registry::full_name(const Command& row) const {
   return lower(container->name) + "|" + lower(row.name);
 }
 
+namespace {
+
+// The first half of the words behind that one.
+std::vector<std::size_t> positions_behind(const Keys& keys, Words words) {
+  std::vector<std::size_t> positions;
+  auto at = static_cast<std::size_t>(keys.first);
+  while (at < words.size() && !protocol::same_word(words[at], keys.behind)) ++at;
+  if (at >= words.size()) return positions;
+  const std::size_t count = (words.size() - at - 1) / 2;
+  for (std::size_t i = 1; i <= count; ++i) positions.push_back(at + i);
+  return positions;
+}
+
+}  // namespace
+
 std::vector<std::size_t> key_positions(const Command& command, Words words) {
   const Keys& keys = command.keys;
   std::vector<std::size_t> positions;
@@ -149,6 +164,7 @@ std::vector<std::size_t> key_positions(const Command& command, Words words) {
       positions.push_back(at + 1 + i);
     return positions;
   }
+  if (!keys.behind.empty()) return positions_behind(keys, words);
   if (keys.first == 0) return positions;
   const auto size = static_cast<std::ptrdiff_t>(words.size());
   const std::ptrdiff_t last = keys.last < 0 ? size + keys.last : keys.last;

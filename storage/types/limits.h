@@ -19,6 +19,8 @@ struct CollectionLimits {
   std::size_t set_max_listpack_value = 64;
   std::size_t zset_max_listpack_entries = 128;  // members
   std::size_t zset_max_listpack_value = 64;
+  std::size_t stream_node_max_bytes = 4096;   // of a block; 0: any number
+  std::size_t stream_node_max_entries = 100;  // in a block, deleted ones too; 0: any number
 };
 
 }  // namespace larder::storage

@@ -35,12 +35,15 @@ def install():
 
 IOREDIS = Script(shutil.which("node") or "node", HERE / "ioredis.mjs", prepare=install)
 NODE_REDIS = Script(shutil.which("node") or "node", HERE / "node_redis.mjs", prepare=install)
+BULLMQ = Script(shutil.which("node") or "node", HERE / "bullmq.mjs", prepare=install)
 FRAMEWORKS = Script(shutil.which("node") or "node", HERE / "frameworks.mjs", prepare=install)
 
 ioredis_outcome = IOREDIS.fixture()
 node_redis_outcome = NODE_REDIS.fixture()
+bullmq_outcome = BULLMQ.fixture()
 frameworks_outcome = FRAMEWORKS.fixture()
 
 test_ioredis = IOREDIS.test("ioredis_outcome")
 test_node_redis = NODE_REDIS.test("node_redis_outcome")
+test_bullmq = BULLMQ.test("bullmq_outcome")
 test_frameworks = FRAMEWORKS.test("frameworks_outcome")

@@ -57,6 +57,10 @@ def normalised(words, reply):
         return reply
     if name in SCANS and len(reply) == 2 and isinstance(reply[1], list):
         return grouped(reply[1], SCANS[name])
+    if name == b"XPENDING" and len(words) > 3:
+        return [(entry[0], entry[1], entry[3]) for entry in reply]  # without how long ago
+    if name == b"XINFO" and len(words) > 1 and words[1].upper() == b"GROUPS":
+        return [group[:2] + group[4:] for group in reply]  # since 7.2 who finds nothing is a consumer too
     if name in UNORDERED:
         return sorted(reply, key=repr)
     if name in UNORDERED_PAIRS:
@@ -118,12 +122,15 @@ class Sides:
         if sorted(keys[0]) != sorted(keys[1]):
             return ("KEYS", sorted(keys[0]), sorted(keys[1]))
         readers = {b"string": lambda k: [b"GET", k], b"hash": lambda k: [b"HGETALL", k], b"set": lambda k: [b"SMEMBERS", k],
-                   b"list": lambda k: [b"LRANGE", k, b"0", b"-1"], b"zset": lambda k: [b"ZRANGE", k, b"0", b"-1", b"WITHSCORES"]}
+                   b"list": lambda k: [b"LRANGE", k, b"0", b"-1"], b"zset": lambda k: [b"ZRANGE", k, b"0", b"-1", b"WITHSCORES"],
+                   b"stream": lambda k: [b"XRANGE", k, b"-", b"+"]}
         for key in sorted(keys[0]):
             kinds = self.exchange([[b"TYPE", key]])[0]
             if kinds[0] != kinds[1]:
                 return (key, *kinds)
             reads = [readers[kinds[0].encode()](key), [b"TTL", key]]
+            if kinds[0] == "stream":
+                reads += [[b"XINFO", b"STREAM", key], [b"XINFO", b"GROUPS", key]]
             for words, replies in zip(reads, self.exchange(reads)):
                 if normalised(words, replies[0]) != normalised(words, replies[1]):
                     return (words, *replies)

@@ -188,6 +188,36 @@ def zsets(c):
     ])()
 
 
+def streams(c):
+    k = c.key()
+    new = lambda: c.choice([b"1-*", b"2-*", b"5-*", b"5-*", b"9-*", b"9-*", b"3-3", b"9", b"10-5", b"7-7", b"0-0", b"0-*", b"x"])
+    some = lambda: c.choice([b"0", b"1", b"1-0", b"2-1", b"3-3", b"5-1", b"5-2", b"5", b"7-7", b"9-0", b"9-1", b"9-2", b"10-5", b"11"])
+    bound = lambda: c.choice([b"-", b"+", b"(", b"x", b"(x", b""]) if c.random() < 0.3 else c.choice([b"", b"("]) + some()
+    group = lambda: c.choice([b"g", b"g", b"h", b"none"])
+    who = lambda: c.choice([b"ada", b"bob", b"cid"])
+    trim = lambda: [c.choice([b"MAXLEN", b"MINID"])] + c.one_of([], [b"="], [b"~"]) + [c.choice([b"0", b"1", b"3", b"5-1", b"9", b"-1", b"x"])] + c.maybe(b"LIMIT", c.small(), share=0.1)
+    count = lambda: c.maybe(b"COUNT", c.small())
+    return c.choice([
+        lambda: [b"XADD", k, new()] + c.pairs(c.word, c.word), lambda: [b"XADD", k, new(), b"a", c.word(), b"b", c.word()],
+        lambda: [b"XADD", k] + c.maybe(b"NOMKSTREAM") + c.maybe(*trim()) + [new(), b"a", c.word()],
+        lambda: [b"XLEN", k], lambda: [b"XRANGE", k, bound(), bound()] + count(), lambda: [b"XREVRANGE", k, bound(), bound()] + count(),
+        lambda: [b"XDEL", k, some(), some()], lambda: [b"XTRIM", k] + trim(),
+        # Lower ones are refused since 7.2 where something was deleted.
+        lambda: [b"XSETID", k, c.choice([b"11", b"x"])] + c.maybe(b"ENTRIESADDED", c.small()) + c.maybe(b"MAXDELETEDID", some()),
+        lambda: [b"XREAD"] + count() + [b"STREAMS", k, c.key(), some(), c.choice([b"$", b"0", b"x"])],
+        lambda: [b"XGROUP", b"CREATE", k, group(), c.choice([b"0", b"$", some()])] + c.maybe(b"MKSTREAM") + c.maybe(b"ENTRIESREAD", c.small()),
+        lambda: [b"XGROUP", b"SETID", k, group(), c.choice([b"0", b"$", some()])], lambda: [b"XGROUP", b"DESTROY", k, group()],
+        lambda: [b"XGROUP", b"CREATECONSUMER", k, group(), b"eve"], lambda: [b"XGROUP", b"DELCONSUMER", k, group(), who()],
+        lambda: [b"XREADGROUP", b"GROUP", group(), who()] + count() + c.maybe(b"NOACK") + [b"STREAMS", k, c.choice([b">", b">", b"0", some()])],
+        lambda: [b"XACK", k, group(), some(), some()], lambda: [b"XPENDING", k, group()],
+        lambda: [b"XPENDING", k, group()] + c.maybe(b"IDLE", b"100000", share=0.1) + [bound(), bound(), c.small()] + c.maybe(who()),
+        lambda: [b"XCLAIM", k, group(), who(), c.choice([b"0", b"0", b"100000", b"x"]), some(), some()] + c.maybe(b"FORCE") + c.maybe(b"JUSTID")
+        + c.maybe(b"RETRYCOUNT", c.small()) + c.maybe(b"LASTID", some(), share=0.1),
+        lambda: [b"XAUTOCLAIM", k, group(), who(), c.choice([b"0", b"0", b"100000"]), bound()] + count() + c.maybe(b"JUSTID"),
+        lambda: [b"XINFO", b"STREAM", k], lambda: [b"XINFO", b"GROUPS", k],
+    ])()
+
+
 def generic(c):
     k = c.key()
     return c.choice([
@@ -285,5 +315,5 @@ def ill_formed(c, families):
 
 FAMILIES = {
     "string": strings, "bitmap": bitmaps, "hash": hashes, "list": lists, "set": sets, "zset": zsets,
-    "generic": generic, "scripts": scripts, "functions": functions,
+    "stream": streams, "generic": generic, "scripts": scripts, "functions": functions,
 }
