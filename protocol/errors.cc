@@ -103,6 +103,25 @@ std::string client_info_value(std::string_view option) {
                      echoed(option));
 }
 
+std::string latency_no_samples(std::string_view event) {
+  return fmt::format("ERR No samples available for event '{}'", echoed(event));
+}
+
+std::string tracking_overlap_with_existing(std::string_view prefix, std::string_view other) {
+  return fmt::format(
+      "ERR Prefix '{}' overlaps with an existing prefix '{}'. Prefixes for a single client must "
+      "not "
+      "overlap.",
+      prefix, other);
+}
+
+std::string tracking_overlap_with_provided(std::string_view prefix, std::string_view other) {
+  return fmt::format(
+      "ERR Prefix '{}' overlaps with another provided prefix '{}'. Prefixes for a single client "
+      "must not overlap.",
+      prefix, other);
+}
+
 std::string invalid_expire(std::string_view command) {
   return fmt::format("ERR invalid expire time in '{}' command", command);
 }

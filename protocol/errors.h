@@ -94,6 +94,11 @@ std::string only_subscribe_context(std::string_view command);
 // Needs an option that is "no", or "local" and the client is not. Such as DEBUG.
 std::string command_disabled(std::string_view command, std::string_view option);
 
+// --- what a cache does not do
+inline constexpr Text nothing_is_saved =
+    "ERR Larder keeps its data in memory only: nothing is ever saved to disk";
+std::string latency_no_samples(std::string_view event);
+
 // --- client
 inline constexpr Text client_bad_id = "ERR Invalid client ID";
 inline constexpr Text client_id_not_positive = "ERR client-id should be greater than 0";
@@ -106,8 +111,27 @@ inline constexpr Text client_max_age_not_positive = "ERR maxage should be greate
 inline constexpr Text client_not_caching =
     "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or "
     "OPTOUT mode enabled";
-inline constexpr Text client_no_tracking =
-    "ERR client-side caching (CLIENT TRACKING ON) is not available";
+inline constexpr Text caching_yes_no_optin =
+    "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.";
+inline constexpr Text caching_no_no_optout =
+    "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.";
+inline constexpr Text tracking_two_redirects =
+    "ERR A client can only redirect to a single other client";
+inline constexpr Text tracking_no_such_target =
+    "ERR The client ID you want redirect to does not exist";
+inline constexpr Text tracking_prefix_no_bcast =
+    "ERR PREFIX option requires BCAST mode to be enabled";
+inline constexpr Text tracking_switches_bcast =
+    "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then "
+    "re-enabling it with a different mode.";
+inline constexpr Text tracking_bcast_and_opt = "ERR OPTIN and OPTOUT are not compatible with BCAST";
+inline constexpr Text tracking_optin_and_optout =
+    "ERR You can't specify both OPTIN mode and OPTOUT mode";
+inline constexpr Text tracking_switches_opt =
+    "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then "
+    "re-enabling it with a different mode.";
+std::string tracking_overlap_with_existing(std::string_view prefix, std::string_view other);
+std::string tracking_overlap_with_provided(std::string_view prefix, std::string_view other);
 inline constexpr Text monitor_in_multi = "ERR MONITOR isn't allowed for DENY BLOCKING client";
 inline constexpr Text unblocked = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
 std::string client_unknown_type(std::string_view type);

@@ -72,6 +72,7 @@ struct Settings : storage::CollectionLimits {
   OutputBounds normal_output;  // but for hard_bytes
   OutputBounds replica_output = {256ull << 20, 64ull << 20, 60};
   OutputBounds listener_output = {32ull << 20, 8ull << 20, 60};
+  std::uint64_t tracking_table_max_keys = 1'000'000;
 
   // Security.
   std::string requirepass;

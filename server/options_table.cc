@@ -212,6 +212,11 @@ constexpr Option kTable[] = {
      .help =
          "a class (normal, replica, pubsub), and the unread bytes at which one of it is closed: "
          "at once, and if it stays beyond the second number for so many seconds"},
+    {.name = "tracking-table-max-keys",
+     .field = &Settings::tracking_table_max_keys,
+     .form = Form::number,
+     .help = "keys that clients which cache are remembered for; beyond it one is dropped, and its "
+             "clients are told; 0: no limit"},
     // Security
     {.name = "requirepass",
      .field = &Settings::requirepass,
@@ -290,7 +295,6 @@ constexpr std::string_view kForeign[] = {"rdb",
                                          "always-show-logo",
                                          "set-proc-title",
                                          "proc-title",
-                                         "tracking-",
                                          "maxmemory-clients",
                                          "maxmemory-eviction",
                                          "acl",

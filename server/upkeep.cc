@@ -11,6 +11,7 @@
 #include "server/engine/pause.h"
 #include "server/engine/services.h"
 #include "server/engine/ticks.h"
+#include "server/engine/tracking.h"
 #include "server/log.h"
 #include "server/machine.h"
 #include "server/metrics/vitals.h"
@@ -70,6 +71,7 @@ bool Upkeep::tick(Lane& lane) {
   if (lane.index == 0) {
     services_.vitals.tick(services_);
     services_.pause.wake_if_over(now_ms);
+    services_.tracking.tidy();
     follow_machine(lane);
   }
   lane.is_behind = expires || follows || buries || evicts;

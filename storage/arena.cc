@@ -93,6 +93,17 @@ void Arena::give(char* memory) {
   cold_.push_back(slab);
 }
 
+void Arena::cool() {
+  std::vector<std::size_t> slabs;
+  {
+    const MutexLock lock(mutex_);
+    slabs.swap(warm_);
+  }
+  for (const std::size_t slab : slabs) region_.forget(slab * kSlabBytes, kSlabBytes);
+  const MutexLock lock(mutex_);
+  cold_.insert(cold_.end(), slabs.begin(), slabs.end());
+}
+
 std::size_t Arena::resident_bytes() {
   const Census slabs = census();
   const std::size_t used = (slabs.taken + slabs.warm + slabs.cold) * kSlabBytes;

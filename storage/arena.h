@@ -51,6 +51,9 @@ class Arena {
   void forget(char* slab);
   void recall() { forgotten_slabs_.fetch_sub(1, std::memory_order_relaxed); }
 
+  // Slabs that are kept with their pages lose them, for who would rather have the memory.
+  void cool();
+
   // Starts the thread that has large pages ready. At most once.
   void run_ahead();
   // Beyond so many bytes it has none ready: they would lie idle. Any time.

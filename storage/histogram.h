@@ -34,6 +34,13 @@ class Histogram {
   std::uint64_t total() const {
     return std::accumulate(counts_.begin(), counts_.end(), std::uint64_t{0});
   }
+  // visit(the largest number of a bucket, how many are in it): the buckets that have any, rising.
+  template <class Visitor>
+  void each(Visitor&& visit) const {
+    for (std::size_t i = 0; i < kBuckets; ++i) {
+      if (counts_[i] != 0) visit(largest_in(i), counts_[i]);
+    }
+  }
   // The largest number of the bucket in which the share (0 .. 1) of all is reached; 0 without any.
   std::uint64_t at(double share) const {
     const auto wanted = static_cast<std::uint64_t>(std::ceil(static_cast<double>(total()) * share));

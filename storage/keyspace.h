@@ -35,6 +35,8 @@ class Keyspace {
   // Changes of keys that somebody waits for are told here; the owner must see to them
   // (waiting.h).
   void tell(ReadyKeys& ready) { ready_ = &ready; }
+  // For whom the keys are visited from here on, where that matters (key_events.h); null: nobody.
+  void act_for(const Visiting* who) { who_ = who; }
   Store& store() { return store_; }
 
   // visit(const Value*): null when absent. Counts a hit or a miss; touches.
@@ -58,6 +60,7 @@ class Keyspace {
     Cell& cell = store_.cell_of(key);
     const LockUnlessHeld lock(store_, cell, held_ != nullptr && held_->has(store_.shard_of(key)));
     const TellAtEnd tell(cell.shard, ready_);
+    const ActsFor acts(cell.shard, key, who_);
     Slot slot(cell.shard, db, key, now_ms_, cell.shard.find(db, key, now_ms_));
     return visit(slot);
   }
@@ -71,6 +74,8 @@ class Keyspace {
     Shard& shard_b = store_.cell_of(b).shard;
     const TellAtEnd tell_a(shard_a, ready_);
     const TellAtEnd tell_b(shard_b, ready_);
+    const ActsFor acts_a(shard_a, a, who_);
+    const ActsFor acts_b(shard_b, b, who_);
     Slot first(shard_a, db_a, a, now_ms_, shard_a.find(db_a, a, now_ms_));
     Slot second(shard_b, db_b, b, now_ms_, shard_b.find(db_b, b, now_ms_));
     return visit(first, second);
@@ -90,10 +95,34 @@ class Keyspace {
   std::optional<std::string> random_key() { return store_.random_key(db_, now_ms_, held_); }
 
  private:
+  // A visit of a key for somebody; where nobody wants to know for whom, a test of a pointer.
+  class ActsFor {
+   public:
+    ActsFor(Shard& shard, const Key& key, const Visiting* who)
+        : shard_(shard), key_(key), who_(who) {
+      if (who_ != nullptr) [[unlikely]]
+        shard_.acts_for(who_->actor);
+    }
+    ~ActsFor() {
+      if (who_ == nullptr) [[likely]]
+        return;
+      shard_.acts_for(kNobody);
+      if (who_->reader != nullptr) who_->reader->has_read(key_.bytes);
+    }
+    ActsFor(const ActsFor&) = delete;
+    ActsFor& operator=(const ActsFor&) = delete;
+
+   private:
+    Shard& shard_;
+    const Key& key_;
+    const Visiting* who_;
+  };
+
   template <class Visitor>
   decltype(auto) look(const Key& key, bool touch, Visitor&& visit) NO_THREAD_SAFETY_ANALYSIS {
     Cell& cell = store_.cell_of(key);
     const LockUnlessHeld lock(store_, cell, held_ != nullptr && held_->has(store_.shard_of(key)));
+    const ActsFor acts(cell.shard, key, who_);
     Entry* entry = cell.shard.find_to_read(db_, key, now_ms_, touch);
     if (entry == nullptr) return visit(static_cast<const Value*>(nullptr));
     const Value value(*entry);
@@ -104,6 +133,7 @@ class Keyspace {
   std::int64_t now_ms_;
   const HeldShards* held_;
   ReadyKeys* ready_ = nullptr;
+  const Visiting* who_ = nullptr;
   std::uint32_t db_;
   bool touches_ = true;
 };

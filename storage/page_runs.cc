@@ -79,11 +79,15 @@ void PageRuns::release(void* memory, std::size_t size_bytes) noexcept {
     shelves_[given.size_class].warm.push_back(given.page);
     warm_bytes_.fetch_add(bytes, std::memory_order_relaxed);
   }
-  while (warm_bytes() > kMostWarmBytes) {
+  cool_to(kMostWarmBytes);
+}
+
+void PageRuns::cool_to(std::size_t bytes) noexcept {
+  while (warm_bytes() > bytes) {
     Run victim{};
     {
       const MutexLock lock(mutex_);
-      if (warm_bytes() <= kMostWarmBytes) return;
+      if (warm_bytes() <= bytes) return;
       victim = next_to_cool();
       warm_bytes_.fetch_sub(pages_of(victim.size_class) * kPage, std::memory_order_relaxed);
     }

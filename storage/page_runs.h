@@ -64,6 +64,8 @@ class PageRuns {
   // The same size as was asked for.
   void release(void* run, std::size_t size_bytes) noexcept;
 
+  // Free runs lose their pages until no more than so many bytes of them are left.
+  void cool_to(std::size_t bytes) noexcept;
   // Of free runs that keep their pages.
   std::size_t warm_bytes() const { return warm_bytes_.load(std::memory_order_relaxed); }
 

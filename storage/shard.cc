@@ -92,7 +92,10 @@ void Shard::expire(std::uint32_t db, const Key& key, Entry* entry, std::int64_t 
   if (!lateness_) lateness_ = std::make_unique<Lateness>();
   lateness_->add(now_ms - entry->deadline().ms(), now_ms);
   tell(KeyEvent::expired, db, key.bytes);
+  // Not the doing of whoever came by.
+  const std::uint64_t visitor = std::exchange(actor_, kNobody);
   erase(db, key, entry);
+  actor_ = visitor;
 }
 
 void Shard::count_deadline(Database& database, Deadline deadline, int sign) {

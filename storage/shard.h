@@ -51,6 +51,9 @@ struct ShardRules {
   AutoStore* automatic = nullptr;   // what allkeys-auto has learned
   KeyListener* listener = nullptr;  // not owned; told of the events it asked for
   std::uint32_t listened = 0;       // bit_of() each of them
+  // Not owned; null while nobody asks. Acquire where it is read: whoever is found there is whole.
+  std::atomic<ChangeListener*> change_listener{nullptr};
+  bool is_wholesale = false;  // databases are emptied or swapped: it is told so, not of each key
 };
 
 struct ShardCounters {
@@ -227,6 +230,9 @@ class Shard {
   std::unique_ptr<Database> take_database(std::uint32_t db);
   void swap_databases(std::uint32_t a, std::uint32_t b);
 
+  // Who makes the changes from here on, until told otherwise: for the change listener.
+  void acts_for(std::uint64_t actor) { actor_ = actor; }
+
   WatchTable watches;
   WaitTable waits;
   // Entries, tables and wheels, and what evictions remember, in bytes.
@@ -252,6 +258,9 @@ class Shard {
     ++counters.changes;
     if (!watches.empty()) watches.key_changed(db, key);
     if (!waits.empty()) waits.key_changed(db, key);
+    ChangeListener* const listener = rules_.change_listener.load(std::memory_order_acquire);
+    if (listener != nullptr && !rules_.is_wholesale) [[unlikely]]
+      listener->key_changed(key, actor_);
   }
   void tell(KeyEvent event, std::uint32_t db, std::string_view key) const {
     if ((rules_.listened & bit_of(event)) != 0) [[unlikely]]
@@ -299,6 +308,7 @@ class Shard {
     return chance_ ^= chance_ << 17;
   }
 
+  std::uint64_t actor_ = kNobody;                // nobody between two visits
   std::size_t auto_bytes_ = 0;                   // as last accounted
   std::array<std::uint64_t, 2> next_samples_{};  // where they will begin, drawn ahead
   std::uint64_t chance_;                         // xorshift: only ever picks samples

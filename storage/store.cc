@@ -191,7 +191,27 @@ Store::Limit Store::evict_some(std::int64_t now_ms) {
   return fruitless == cells_.size() ? Limit::out_of_reach : Limit::behind;
 }
 
+// A change of whole databases is told as one, not key by key. Alone.
+class Store::Wholesale {
+ public:
+  explicit Wholesale(ShardRules& rules)
+      : rules_(rules), is_outermost_(!std::exchange(rules.is_wholesale, true)) {}
+  ~Wholesale() {
+    if (!is_outermost_) return;
+    rules_.is_wholesale = false;
+    ChangeListener* const listener = rules_.change_listener.load(std::memory_order_acquire);
+    if (listener != nullptr) listener->all_changed();
+  }
+  Wholesale(const Wholesale&) = delete;
+  Wholesale& operator=(const Wholesale&) = delete;
+
+ private:
+  ShardRules& rules_;
+  const bool is_outermost_;
+};
+
 void Store::flush(std::uint32_t db) {
+  const Wholesale wholesale(rules_);
   for (auto& cell : cells_) {
     const MutexLock lock(cell->mutex);
     const LongestTimer timer(cell->shard.counters.longest_hold_ticks);
@@ -211,10 +231,12 @@ void Store::flush(std::uint32_t db) {
 }
 
 void Store::flush_all() {
+  const Wholesale wholesale(rules_);
   for (std::uint32_t db = 0; db < rules_.databases; ++db) flush(db);
 }
 
 void Store::swap(std::uint32_t a, std::uint32_t b) {
+  const Wholesale wholesale(rules_);
   for (auto& cell : cells_) {
     const MutexLock lock(cell->mutex);
     const LongestTimer timer(cell->shard.counters.longest_hold_ticks);
@@ -370,6 +392,14 @@ bool Store::bury(std::size_t budget_buckets) {
   const MutexLock lock(graves_mutex_);
   has_graves_.store(!graves_.empty(), std::memory_order_relaxed);
   return !graves_.empty();
+}
+
+bool Store::give_back(std::size_t budget_buckets) {
+  const bool has_more = bury(budget_buckets);
+  arena_.cool();
+  PageRuns::of_process().cool_to(0);
+  weigh_slack();
+  return has_more;
 }
 
 void Store::watch(std::uint32_t db, const Key& key, std::int64_t now_ms, WatchFlag& flag) {

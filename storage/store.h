@@ -31,9 +31,9 @@
 // at most kPinnedBytes copied (what SET stores beyond that was copied before: NewBytes). So a GET
 // reads no clock.
 //
-// A key's shard is the top bits of its hash. Lock order: shards by rising index. Below them only a
-// service's own mutex is taken, by who is told of keyspace events: by the listener (key_events.h),
-// or by a visitor that tells what it did. Such a service locks nothing further and visits no key.
+// A key's shard is the top bits of its hash. Lock order: shards by rising index. Below them only
+// mutexes of services are taken, by who is told of keys: by a listener (key_events.h), or by a
+// visitor that tells what it did. Such a service visits no key.
 // Thread: any; each function says whether every loop must be held off (alone).
 #pragma once
 
@@ -147,6 +147,12 @@ class Store {
     rules_.listener = listener;
     rules_.listened = events;
   }
+  // Who is told of every change of any key; null: nobody. Any thread; the listener outlives the
+  // store's last visit. What changes under a shard's lock that is taken after this was said is
+  // told.
+  void listen_to_changes(ChangeListener* listener) {
+    rules_.change_listener.store(listener, std::memory_order_release);
+  }
   // Before a command that may grow: evicts at least what was added since the last one did, and a
   // little of what the limit was lowered by; the rest is for evict_some(). False: the store is
   // above its limit and no key may go. No shard may be held by the caller.
@@ -229,6 +235,9 @@ class Store {
   bool follow_wall(std::size_t shard, std::size_t budget_buckets);
   // Frees some of what was flushed; false when nothing is left to free.
   bool bury(std::size_t budget_buckets);
+  // Memory that is kept ready goes back to the system, and what was flushed is freed (a step of it:
+  // false when nothing is left to free).
+  bool give_back(std::size_t budget_buckets);
   // Keys that were flushed and are not freed yet.
   std::size_t buried_keys() const { return buried_keys_.load(std::memory_order_relaxed); }
 
@@ -247,6 +256,8 @@ class Store {
   std::size_t waited_keys();
 
  private:
+  class Wholesale;
+
   // A shard tells the total only when it has moved by this much: the total's line is written
   // rarely.
   static constexpr std::ptrdiff_t kPublishStepBytes = 4096;

@@ -10,6 +10,7 @@
 #include "protocol/errors.h"
 #include "protocol/numbers.h"
 #include "server/commands/client_text.h"
+#include "server/commands/client_tracking.h"
 #include "server/commands/help.h"
 #include "server/engine/blocking.h"
 #include "server/engine/client_registry.h"
@@ -299,47 +300,7 @@ void unblock(Call& call) {
   call.reply.integer(was_asleep ? 1 : 0);
 }
 
-// CLIENT TRACKING ON|OFF [options]: invalidation messages are not sent, so ON is refused and OFF is
-// what is.
-void tracking(Call& call) {
-  Args args = call.args_from(3);
-  while (args.more()) {
-    if (args.eat("REDIRECT")) {
-      args.integer();
-    } else if (args.eat("PREFIX")) {
-      args.take();
-    } else if (!args.eat("BCAST") && !args.eat("OPTIN") && !args.eat("OPTOUT") &&
-               !args.eat("NOLOOP")) {
-      args.fail(errors::syntax);
-    }
-  }
-  const bool on = same_word(call.word(2), "ON");
-  if (!on && !same_word(call.word(2), "OFF")) args.fail(errors::syntax);
-  if (!args.finish()) return call.reply.error(args.problem());
-  if (on) return call.reply.error(errors::client_no_tracking);
-  call.reply.ok();
-}
-
-void caching(Call& call) {
-  call.reply.error(errors::client_not_caching);
-}
-
-void getredir(Call& call) {
-  call.reply.integer(-1);
-}
-
-void trackinginfo(Call& call) {
-  call.reply.map(3);
-  call.reply.bulk("flags");
-  call.reply.set(1);
-  call.reply.bulk("off");
-  call.reply.bulk("redirect");
-  call.reply.integer(-1);
-  call.reply.bulk("prefixes");
-  call.reply.array(0);
-}
-
-constexpr Flag kOwn = no_script | loading | stale;
+constexpr Flag kOwn = no_script | loading | stale | keeps_caching;
 constexpr Flag kOperators = kOwn | admin;
 
 constexpr Command subcommands[] = {
@@ -347,7 +308,7 @@ constexpr Command subcommands[] = {
      .arity = exactly(3),
      .keys = no_keys(),
      .flags = kOwn,
-     .run = caching,
+     .run = client_caching,
      .summary = "Say whether the next command's keys are tracked",
      .since = "6.0.0",
      .syntax = "YES|NO",
@@ -364,7 +325,7 @@ constexpr Command subcommands[] = {
      .arity = exactly(2),
      .keys = no_keys(),
      .flags = kOwn,
-     .run = getredir,
+     .run = client_getredir,
      .summary = "Where the invalidations of this connection go",
      .since = "6.0.0",
      .complexity = "O(1)"},
@@ -465,8 +426,8 @@ constexpr Command subcommands[] = {
      .arity = at_least(3),
      .keys = no_keys(),
      .flags = kOwn,
-     .run = tracking,
-     .summary = "Ask for invalidations of what was read (not available: OFF only)",
+     .run = client_tracking,
+     .summary = "Ask to be told when keys that were read have changed",
      .since = "6.0.0",
      .syntax = "ON|OFF [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] "
                "[OPTOUT] [NOLOOP]",
@@ -475,7 +436,7 @@ constexpr Command subcommands[] = {
      .arity = exactly(2),
      .keys = no_keys(),
      .flags = kOwn,
-     .run = trackinginfo,
+     .run = client_trackinginfo,
      .summary = "Whether this connection is sent invalidations",
      .since = "6.2.0",
      .complexity = "O(1)"},

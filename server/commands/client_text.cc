@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "server/engine/pubsub.h"
+#include "server/engine/tracking.h"
 #include "server/engine/transaction.h"
 
 namespace larder::server {
@@ -20,6 +21,10 @@ std::string flags_of(const Client& client) {
   if (is_listening(client)) flags += 'P';
   if (transaction != nullptr && transaction->is_open()) flags += 'x';
   if (client.is_paused || client.is_blocked) flags += 'b';
+  const Tracker* tracker = client.tracker.get();
+  if (tracker != nullptr) flags += 't';
+  if (tracker != nullptr && tracker->is_broken()) flags += 'R';
+  if (tracker != nullptr && tracker->modes().bcast) flags += 'B';
   if (transaction != nullptr && transaction->is_raised()) flags += 'd';
   if (client.close_after_reply) flags += 'c';
   if (client.is_unix) flags += 'U';
@@ -50,7 +55,7 @@ std::string client_line(const Client& client, const Registry& registry, std::int
   return fmt::format(
       "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} "
       "multi={} watch={} qbuf={} qbuf-free={} argv-mem=0 multi-mem={} rbs=0 rbp=0 obl={} oll=0 "
-      "omem={} tot-mem={} events={} cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}",
+      "omem={} tot-mem={} events={} cmd={} user={} redir={} resp={} lib-name={} lib-ver={}",
       client.id, client.address, client.local_address, client.socket, client.name,
       std::max<std::int64_t>(0, now_ms - client.created_ms) / kSecondMs,
       std::max<std::int64_t>(0, now_ms - client.active_ms) / kSecondMs, flags_of(client), client.db,
@@ -61,6 +66,7 @@ std::string client_line(const Client& client, const Registry& registry, std::int
       client.input_free_bytes, transaction == nullptr ? 0 : transaction->queued_bytes(),
       client.output_bytes, client.output_bytes, client.memory_bytes,
       client.output_bytes == 0 ? "r" : "rw", last_command_of(client, registry), client.user,
+      client.tracker ? static_cast<std::int64_t>(client.tracker->modes().redirect) : -1,
       client.protocol, client.library_name, client.library_version);
 }
 

@@ -10,6 +10,7 @@
 #include "server/engine/lane.h"
 #include "server/engine/monitors.h"
 #include "server/engine/pubsub.h"
+#include "server/engine/tracking.h"
 #include "server/engine/transaction.h"
 #include "server/options.h"
 #include "server/version.h"
@@ -170,6 +171,7 @@ void reset(Call& call) {
   client.transaction.reset();
   call.services.monitors.remove(client);
   call.services.pubsub.forget(client);
+  call.services.tracking.disable(client);
   client.name.clear();
   client.user = kOnlyUser;
   client.authenticated = call.services.options.settings.requirepass.empty();

@@ -56,7 +56,9 @@ void listen(Call& call, TopicKind kind, std::string_view what) {
 // What is on its way already goes first; but not into the middle of EXEC's reply.
 void stop(Call& call, TopicKind kind, std::string_view what, std::string_view name) {
   const bool had_listened = call.services.pubsub.unsubscribe(call.client, kind, name);
-  if (had_listened && !call.in_exec) say_mail(call.reply, call.services.pubsub.fetch(call.client));
+  if (had_listened && !call.in_exec) {
+    say_mail(call.reply, call.client, call.services.pubsub.fetch(call.client));
+  }
   confirm(call, kind, what, name);
 }
 

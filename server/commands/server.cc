@@ -9,6 +9,7 @@
 #include "server/commands/help.h"
 #include "server/engine/families.h"
 #include "server/engine/server_control.h"
+#include "server/metrics/vitals.h"
 #include "server/scripting/scripts.h"
 #include "server/version.h"
 #include "storage/clock.h"
@@ -163,6 +164,25 @@ constexpr Command cluster_subcommands[] = {
     cluster_row("SLOTS", exactly(2), "Which node has which slots", "3.0.0"),
 };
 
+// LASTSAVE: when the data were last on disk. They never are; as of a Redis that has not saved yet
+// it is when the server began.
+void lastsave(Call& call) {
+  call.reply.integer(call.services.vitals.started_at_seconds());
+}
+
+// SAVE, BGREWRITEAOF: a cache keeps nothing on disk, and says so rather than OK.
+void refuse_to_save(Call& call) {
+  call.reply.error(errors::nothing_is_saved);
+}
+
+// BGSAVE [SCHEDULE]
+void bgsave(Call& call) {
+  Args args = call.args_from(1);
+  args.eat("SCHEDULE");
+  if (!args.finish()) return call.reply.error(args.problem());
+  refuse_to_save(call);
+}
+
 constexpr Command module_subcommands[] = {
     help_row("5.0.0"),
     {.name = "LIST",
@@ -217,6 +237,40 @@ constexpr Command table[] = {
      .since = "4.0.0",
      .subcommands = module_subcommands,
      .complexity = "Depends on subcommand."},
+    {.name = "SAVE",
+     .arity = exactly(1),
+     .keys = no_keys(),
+     .flags = admin | no_script | no_multi,
+     .run = refuse_to_save,
+     .summary = "Write the data to disk (an error: nothing is kept there)",
+     .since = "1.0.0",
+     .complexity = "O(1)"},
+    {.name = "BGSAVE",
+     .arity = at_least(1),
+     .keys = no_keys(),
+     .flags = admin | no_script,
+     .run = bgsave,
+     .summary = "Write the data to disk in the background (an error: nothing is kept there)",
+     .since = "1.0.0",
+     .syntax = "[SCHEDULE]",
+     .complexity = "O(1)"},
+    {.name = "BGREWRITEAOF",
+     .arity = exactly(1),
+     .keys = no_keys(),
+     .flags = admin | no_script,
+     .run = refuse_to_save,
+     .summary = "Rewrite the file of changes (an error: there is none)",
+     .since = "1.0.0",
+     .complexity = "O(1)"},
+    {.name = "LASTSAVE",
+     .arity = exactly(1),
+     .keys = no_keys(),
+     .flags = loading | stale | fast | dangerous | operators,
+     .run = lastsave,
+     .summary = "When the data were last written to disk: never, so when the server began",
+     .since = "1.0.0",
+     .complexity = "O(1)",
+     .tips = "nondeterministic_output"},
     {.name = "LOLWUT",
      .arity = at_least(1),
      .keys = no_keys(),

@@ -6,6 +6,7 @@
 
 #include "protocol/errors.h"
 #include "server/engine/lane.h"
+#include "server/engine/tracking.h"
 #include "storage/entry.h"
 #include "storage/store.h"
 
@@ -222,7 +223,13 @@ bool Sleeper::try_to_serve(Lane& lane, Keyspace& keys, std::string_view key) {
             .keys = keys,
             .reply = tree,
             .now_ms = keys.now_ms()};
-  if (!wait_.take(call, position_of(key))) return false;
+  std::optional<TrackedVisits> tracked;
+  if (services_.tracking.is_on()) {
+    keys.act_for(tracked.emplace(services_.tracking, client_, *client_.last_command).visiting());
+  }
+  const bool is_served = wait_.take(call, position_of(key));
+  keys.act_for(nullptr);
+  if (!is_served) return false;
   reply_ = std::make_unique<const protocol::Node>(tree.take());
   state_ = State::served;
   if (client_.link != nullptr) client_.link->resume();

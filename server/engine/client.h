@@ -12,10 +12,13 @@
 #include <string>
 #include <string_view>
 
+#include "server/engine/inbox.h"
+
 namespace larder::server {
 
 struct Command;
 class Subscriber;
+class Tracker;
 class Transaction;
 class Work;
 
@@ -70,6 +73,8 @@ class Client {
   bool monitors = false;
   bool is_unix = false;
 
+  Inbox inbox;  // what others have to say to it
+
   // Where it stands.
   bool close_after_reply = false;         // QUIT, protocol error, CLIENT KILL
   bool is_paused = false;                 // held back by CLIENT PAUSE; guarded by that service
@@ -78,6 +83,7 @@ class Client {
   const Command* last_subcommand = nullptr;
   std::unique_ptr<Transaction> transaction;  // null: neither MULTI nor WATCH
   std::unique_ptr<Subscriber> subscriber;    // null: it has never listened to a channel
+  std::unique_ptr<Tracker> tracker;          // null: it is not told of what it caches
   std::unique_ptr<Work> work;                // a command that goes on over several turns
 
   // What the session last said of its buffers, in bytes, for CLIENT LIST.

@@ -12,6 +12,11 @@ void ClientRegistry::remove(Client& client) {
   clients_.erase(client.id);
 }
 
+bool ClientRegistry::has(std::uint64_t id) const {
+  const storage::MutexLock lock(mutex_);
+  return clients_.contains(id);
+}
+
 std::size_t ClientRegistry::size() const {
   const storage::MutexLock lock(mutex_);
   return clients_.size();

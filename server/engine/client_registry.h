@@ -20,6 +20,7 @@ class ClientRegistry {
   void add(Client& client);
   void remove(Client& client);
   std::size_t size() const;
+  bool has(std::uint64_t id) const;
 
   // In the order of ids. visit(Client&).
   template <class Visitor>

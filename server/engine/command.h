@@ -57,6 +57,7 @@ enum class Flag : std::uint32_t {
   runs_queue = 1 << 22,     // EXEC: is as hungry, and writes as much, as what was queued
   operators = 1 << 23,      // ACL category @admin without being an admin command (ROLE)
   while_listening = 1 << 24,  // allowed to a RESP2 client that listens to channels
+  keeps_caching = 1 << 25,    // does not use up what CLIENT CACHING said (CLIENT's own)
 };
 constexpr Flag operator|(Flag a, Flag b) {
   return static_cast<Flag>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));

@@ -13,6 +13,7 @@
 #include "server/engine/pubsub.h"
 #include "server/engine/redact.h"
 #include "server/engine/ticks.h"
+#include "server/engine/tracking.h"
 #include "server/engine/transaction.h"
 #include "server/metrics/slowlog.h"
 #include "server/options.h"
@@ -168,14 +169,33 @@ bool Dispatcher::is_not_busy(Asked& asked) {
 bool Dispatcher::is_usual(const Asked& asked) const {
   const Client& client = asked.client;
   return asked.prepared.fits && client.authenticated && !asked.is_queueing() &&
-         !client.subscriber && !services_.scripts.is_running() &&
+         !client.subscriber && !client.tracker && !services_.scripts.is_running() &&
          asked.now_ms() >= services_.pause.until_ms() && services_.store.has_room();
 }
 
 Next Dispatcher::execute(Lane& lane, Client& client, Words words, const Prepared& prepared,
                          protocol::RespWriter& writer) {
   Asked asked{lane, client, words, prepared, writer};
-  return is_usual(asked) ? run(asked) : execute_carefully(asked);
+  if (is_usual(asked)) return run(asked);
+  const Next next = execute_carefully(asked);
+  if (client.tracker) use_up_caching(asked, next);
+  return next;
+}
+
+// What CLIENT CACHING said is for one command, refused or not, or for one transaction.
+void Dispatcher::use_up_caching(const Asked& asked, Next next) {
+  const bool is_done = next == Next::go_on || next == Next::close;
+  const Command* row = asked.prepared.row;
+  const bool keeps = row != nullptr && row->flags & Flag::keeps_caching;
+  if (is_done && !keeps && !asked.is_queueing()) asked.client.tracker->caching = false;
+}
+
+// For whom the keys are visited, while somebody wants to know.
+void Dispatcher::track(std::optional<TrackedVisits>& tracked, storage::Keyspace& keys,
+                       const Client& client, const Command& row) {
+  if (!services_.tracking.is_on()) [[likely]]
+    return;
+  keys.act_for(tracked.emplace(services_.tracking, client, row).visiting());
 }
 
 Next Dispatcher::execute_carefully(Asked& asked) {
@@ -250,6 +270,8 @@ Next Dispatcher::run(Asked& asked) {
   storage::Keyspace keys(services_.store, client.db, asked.now_ms());
   keys.no_touch(client.no_touch);
   keys.tell(lane.ready);
+  std::optional<TrackedVisits> tracked;
+  track(tracked, keys, client, row);
   Call call{.services = services_,
             .lane = lane,
             .client = client,
@@ -267,6 +289,8 @@ Next Dispatcher::run(Asked& asked) {
     end = lane.ticks = ticks_now();
   }
   const std::uint64_t took = end - begin;
+  if (tracked) [[unlikely]]
+    tracked->finish(asked.words);
   show_to_monitors(asked);
 
   CommandCounters& counters = lane.commands[asked.prepared.number];
@@ -321,6 +345,8 @@ Next Dispatcher::resume(Lane& lane, Client& client, protocol::RespWriter& writer
   storage::Keyspace keys(services_.store, client.db, lane.now_ms);
   keys.no_touch(client.no_touch);
   keys.tell(lane.ready);
+  std::optional<TrackedVisits> tracked;
+  track(tracked, keys, client, *client.last_command);
   Call call{.services = services_,
             .lane = lane,
             .client = client,
@@ -333,6 +359,7 @@ Next Dispatcher::resume(Lane& lane, Client& client, protocol::RespWriter& writer
   if (!client.work->step(call)) return next_of(*client.work);
   client.work.reset();
   client.active_ms = lane.now_ms;
+  if (client.tracker) client.tracker->caching = false;
   if (writer.errors() != errors_before) {
     lane.commands[services_.registry.number_of(*client.last_command)].failed.add();
     lane.count_error(writer.last_error_code());
@@ -345,6 +372,8 @@ void Dispatcher::run_inner(Lane& lane, Client& client, const Command& row, Words
   storage::Keyspace keys(services_.store, client.db, inner.now_ms, inner.held);
   keys.no_touch(client.no_touch);
   keys.tell(lane.ready);
+  std::optional<TrackedVisits> tracked;
+  track(tracked, keys, client, row);
   Call call{.services = services_,
             .lane = lane,
             .client = client,
@@ -361,6 +390,7 @@ void Dispatcher::run_inner(Lane& lane, Client& client, const Command& row, Words
   // Nobody may come between the steps of a transaction or a script: the work is done to its end.
   while (call.work && !call.work->step(call)) {
   }
+  if (tracked) tracked->finish(words);
   lane.commands[inner.number].count_call(ticks_now() - begin);
 }
 
@@ -372,6 +402,7 @@ LaneVisit::LaneVisit(Services& services, Lane& lane) : services_(services), lane
 }
 
 LaneVisit::~LaneVisit() {
+  services_.tracking.end_turn();
   if (!lane_.is_inside) return;
   lane_.is_inside = false;
   services_.turnstile.leave(lane_.seat);

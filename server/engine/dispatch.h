@@ -27,6 +27,8 @@
 
 namespace larder::server {
 
+class TrackedVisits;
+
 // What the session does next with this client.
 enum class Next : std::uint8_t {
   go_on,  // the reply is written
@@ -93,6 +95,9 @@ class Dispatcher {
   bool has_memory(Asked& asked);
   bool is_not_busy(Asked& asked);
   void refuse(Asked& asked, std::string_view error);
+  void use_up_caching(const Asked& asked, Next next);
+  void track(std::optional<TrackedVisits>& tracked, storage::Keyspace& keys, const Client& client,
+             const Command& row);
   void show_to_monitors(const Asked& asked);
   Next run(Asked& asked);
   std::uint64_t run_apart(Asked& asked, Call& call);

@@ -79,6 +79,7 @@ Engine::Engine(Options& options, const storage::Clock& clock, ServerControl& con
       registry_(all_families()),
       pubsub_(seed),
       events_(pubsub_, store_),
+      tracking_(store_, clients_, pubsub_, seed),
       timeline_(clock),
       vitals_(clock),
       services_{.store = store_,
@@ -94,6 +95,7 @@ Engine::Engine(Options& options, const storage::Clock& clock, ServerControl& con
                 .pause = pause_,
                 .pubsub = pubsub_,
                 .events = events_,
+                .tracking = tracking_,
                 .slowlog = slowlog_,
                 .vitals = vitals_,
                 .scripts = scripts_,
@@ -112,6 +114,7 @@ Engine::Engine(Options& options, const storage::Clock& clock, ServerControl& con
   }
   options_.when_changed("notify-keyspace-events", [this] { apply_events(); });
   options_.when_changed("client-output-buffer-limit", [this] { apply_limits(); });
+  options_.when_changed("tracking-table-max-keys", [this] { apply_limits(); });
 }
 
 void Engine::apply_events() {
@@ -122,6 +125,7 @@ void Engine::apply_events() {
 
 void Engine::apply_limits() {
   pubsub_.limit_inbox(options_.settings.listener_output.hard_bytes);
+  tracking_.limit_keys(options_.settings.tracking_table_max_keys);
 }
 
 void Engine::apply_options() {

@@ -16,6 +16,7 @@
 #include "server/engine/pubsub.h"
 #include "server/engine/registry.h"
 #include "server/engine/services.h"
+#include "server/engine/tracking.h"
 #include "server/metrics/slowlog.h"
 #include "server/metrics/vitals.h"
 #include "server/scripting/functions.h"
@@ -61,6 +62,7 @@ class Engine {
   Pause pause_;
   Pubsub pubsub_;
   Events events_;
+  Tracking tracking_;
   SlowLog slowlog_;
   storage::Timeline timeline_;
   Vitals vitals_;

@@ -1,5 +1,6 @@
 #include "server/engine/pubsub.h"
 
+#include <initializer_list>
 #include <utility>
 
 #include "protocol/resp_writer.h"
@@ -20,13 +21,14 @@ bool hears(std::string_view pattern, std::string_view channel) {
   return channel.empty() ? pattern.empty() : storage::glob_matches(pattern, channel);
 }
 
-SharedMessage written(std::string_view kind, std::string_view pattern, std::string_view channel,
-                      std::string_view payload) {
-  std::string bytes;
-  bytes.reserve(pattern.size() + channel.size() + payload.size());
-  bytes.append(pattern).append(channel).append(payload);
-  return std::make_shared<const Message>(
-      Message{kind, std::move(bytes), pattern.size(), channel.size()});
+SharedMessage written(Message::Kind kind, std::initializer_list<std::string_view> words) {
+  auto message = std::make_shared<Message>(Message{.kind = kind, .bytes = {}, .ends = {}});
+  std::size_t bytes = 0;
+  for (const std::string_view word : words) bytes += word.size();
+  message->bytes.reserve(bytes);
+  message->ends.reserve(words.size());
+  for (const std::string_view word : words) message->add(word);
+  return message;
 }
 
 }  // namespace
@@ -38,7 +40,7 @@ Pubsub::~Pubsub() = default;
 
 bool Pubsub::subscribe(Client& client, TopicKind kind, std::string_view name,
                        std::uint64_t most_bytes) {
-  if (!client.subscriber) client.subscriber = std::make_unique<Subscriber>(client.link);
+  if (!client.subscriber) client.subscriber = std::make_unique<Subscriber>(client.inbox);
   Subscriber& subscriber = *client.subscriber;
   const storage::MutexLock lock(mutex_);
   auto found = topics(kind).find(name);
@@ -107,39 +109,46 @@ void Pubsub::forget(Client& client) {
         leave(subscriber, kind, *subscriber.places(kind).begin()->first);
       }
     }
+    std::erase_if(client.inbox.messages_,
+                  [](const SharedMessage& message) { return message->is_of_channel(); });
   }
   client.subscriber.reset();
 }
 
-Pubsub::Mail Pubsub::fetch(Client& client) {
+Mail Pubsub::fetch(Client& client) {
   Mail mail;
-  if (!client.subscriber || !client.subscriber->has_mail()) return mail;
-  Subscriber& subscriber = *client.subscriber;
+  Inbox& inbox = client.inbox;
+  if (!inbox.has_mail()) return mail;
   const storage::MutexLock lock(mutex_);
-  mail.messages = std::exchange(subscriber.inbox_, {});
-  mail.is_over_limit = subscriber.is_over_limit_;
-  subscriber.inbox_bytes_ = 0;
+  mail.messages = std::exchange(inbox.messages_, {});
+  mail.is_over_limit = inbox.is_over_limit_;
+  inbox.bytes_ = 0;
   // Who was too slow once is closed: it stays so, and nobody posts it again.
-  subscriber.has_mail_.store(subscriber.is_over_limit_, std::memory_order_release);
+  inbox.has_mail_.store(inbox.is_over_limit_, std::memory_order_release);
   return mail;
 }
 
-void Pubsub::deliver(Subscriber& subscriber, const SharedMessage& message) {
-  if (subscriber.is_over_limit_) return;
-  subscriber.inbox_bytes_ += kWaitingBytes + message->bytes.size();
+void Pubsub::send(Inbox& inbox, const SharedMessage& message) {
+  const storage::MutexLock lock(mutex_);
+  deliver(inbox, message);
+}
+
+void Pubsub::deliver(Inbox& inbox, const SharedMessage& message) {
+  if (inbox.is_over_limit_) return;
+  inbox.bytes_ += kWaitingBytes + message->bytes.size() + message->size() * sizeof(std::size_t);
   const std::uint64_t limit = inbox_limit_.load(std::memory_order_relaxed);
-  if (limit != 0 && subscriber.inbox_bytes_ > limit) {
-    subscriber.is_over_limit_ = true;
-    subscriber.inbox_ = {};
+  if (limit != 0 && inbox.bytes_ > limit) {
+    inbox.is_over_limit_ = true;
+    inbox.messages_ = {};
   } else {
-    subscriber.inbox_.push_back(message);
+    inbox.messages_.push_back(message);
   }
-  if (subscriber.has_mail_.exchange(true, std::memory_order_release)) return;
-  if (subscriber.link_ != nullptr) subscriber.link_->fetch_mail();
+  if (inbox.has_mail_.exchange(true, std::memory_order_release)) return;
+  if (inbox.link_ != nullptr) inbox.link_->fetch_mail();
 }
 
 void Pubsub::deliver_to_all(const Topic& topic, const SharedMessage& message) {
-  for (Subscriber* subscriber : topic.listeners) deliver(*subscriber, message);
+  for (Subscriber* subscriber : topic.listeners) deliver(subscriber->inbox_, message);
 }
 
 std::size_t Pubsub::publish(std::string_view channel, std::string_view message) {
@@ -148,12 +157,12 @@ std::size_t Pubsub::publish(std::string_view channel, std::string_view message) 
   std::size_t receivers = 0;
   const auto found = topics(TopicKind::channel).find(channel);
   if (found != topics(TopicKind::channel).end()) {
-    deliver_to_all(found->second, written("message", "", channel, message));
+    deliver_to_all(found->second, written(Message::Kind::channel, {channel, message}));
     receivers += found->second.listeners.size();
   }
   for (const auto& [pattern, topic] : topics(TopicKind::pattern)) {
     if (!hears(pattern, channel)) continue;
-    deliver_to_all(topic, written("pmessage", pattern, channel, message));
+    deliver_to_all(topic, written(Message::Kind::pattern, {pattern, channel, message}));
     receivers += topic.listeners.size();
   }
   return receivers;
@@ -163,7 +172,7 @@ std::size_t Pubsub::publish_to_shard(std::string_view channel, std::string_view 
   const storage::MutexLock lock(mutex_);
   const auto found = topics(TopicKind::shard_channel).find(channel);
   if (found == topics(TopicKind::shard_channel).end()) return 0;
-  deliver_to_all(found->second, written("smessage", "", channel, message));
+  deliver_to_all(found->second, written(Message::Kind::shard_channel, {channel, message}));
   return found->second.listeners.size();
 }
 
@@ -191,20 +200,65 @@ bool is_listening(const Client& client) {
   return client.subscriber && client.subscriber->listens();
 }
 
-void say_mail(protocol::Reply& reply, const Pubsub::Mail& mail) {
+namespace {
+
+constexpr std::string_view kInvalidations = "__redis__:invalidate";
+
+constexpr std::string_view name_of(Message::Kind kind) {
+  switch (kind) {
+    case Message::Kind::channel: return "message";
+    case Message::Kind::pattern: return "pmessage";
+    case Message::Kind::shard_channel: return "smessage";
+    case Message::Kind::invalidate:
+    case Message::Kind::all_changed: return "invalidate";
+    case Message::Kind::redir_broken: return "tracking-redir-broken";
+  }
+  return "";
+}
+
+void say_of_channel(protocol::Reply& reply, const SharedMessage& message) {
+  const std::size_t last = message->size() - 1;
+  reply.push(message->size() + 1);
+  reply.bulk(name_of(message->kind));
+  for (std::size_t i = 0; i < last; ++i) reply.bulk(message->word(i));
+  const std::string_view payload = message->word(last);
+  if (payload.size() < protocol::RespWriter::kCopiedPinBytes) return reply.bulk(payload);
+  auto* holder = new SharedMessage(message);
+  reply.pinned(protocol::Pin(payload, holder,
+                             [](void* owner) { delete static_cast<SharedMessage*>(owner); }));
+}
+
+// In RESP3 a push. In RESP2 only who keeps it for another client and listens to channels can tell
+// it from a reply: there it is a message of a channel of its own.
+void say_invalidation(protocol::Reply& reply, const Client& client, const Message& message) {
+  if (client.protocol > 2) {
+    reply.push(2);
+    reply.bulk(name_of(message.kind));
+  } else if (message.is_redirected && is_listening(client)) {
+    reply.push(3);
+    reply.bulk(name_of(Message::Kind::channel));
+    reply.bulk(kInvalidations);
+  } else {
+    return;
+  }
+  if (message.kind == Message::Kind::redir_broken) {
+    return reply.integer(static_cast<std::int64_t>(message.id));
+  }
+  if (message.kind == Message::Kind::all_changed) return reply.null();
+  reply.array(message.size());
+  for (std::size_t i = 0; i < message.size(); ++i) reply.bulk(message.word(i));
+}
+
+}  // namespace
+
+void say_mail(protocol::Reply& reply, const Client& client, const Mail& mail) {
   const Unmuted unmuted(reply);
   for (const SharedMessage& message : mail.messages) {
-    reply.push(message->has_pattern() ? 4 : 3);
-    reply.bulk(message->kind);
-    if (message->has_pattern()) reply.bulk(message->pattern());
-    reply.bulk(message->channel());
-    if (message->payload().size() < protocol::RespWriter::kCopiedPinBytes) {
-      reply.bulk(message->payload());
-      continue;
+    if (message->is_of_channel()) {
+      say_of_channel(reply, message);
+    } else {
+      say_invalidation(reply, client, *message);
     }
-    auto* holder = new SharedMessage(message);
-    reply.pinned(protocol::Pin(message->payload(), holder,
-                               [](void* owner) { delete static_cast<SharedMessage*>(owner); }));
   }
 }
 

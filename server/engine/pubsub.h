@@ -12,8 +12,7 @@
 // comes behind the confirmation that one has stopped listening. What a client tells itself comes
 // behind the reply of the command that said it.
 //
-// A message is copied once and shared by all who get it. It is spelled when it is fetched, as the
-// words of a Reply, so nobody but the client's loop needs to know which RESP it speaks.
+// Invalidations (tracking.h) are left in the same inboxes.
 //
 // Slow listeners: an inbox that passes the limit (client-output-buffer-limit pubsub, hard) is
 // emptied for good, and its session closes the connection when it finds that. What it has fetched
@@ -40,33 +39,14 @@
 #include <vector>
 
 #include "protocol/reply.h"
+#include "server/engine/inbox.h"
 #include "storage/hash.h"
 #include "storage/mutex.h"
 
 namespace larder::server {
 
 class Client;
-class Link;
 class Subscriber;
-
-// What was published where, in one piece: `message` channel payload, `pmessage` pattern channel
-// payload, or `smessage` channel payload.
-struct Message {
-  std::string_view kind;  // a literal
-  std::string bytes;      // the other words, one behind the other
-  std::size_t pattern_bytes = 0;
-  std::size_t channel_bytes = 0;
-
-  bool has_pattern() const { return kind.front() == 'p'; }
-  std::string_view pattern() const { return std::string_view(bytes).substr(0, pattern_bytes); }
-  std::string_view channel() const {
-    return std::string_view(bytes).substr(pattern_bytes, channel_bytes);
-  }
-  std::string_view payload() const {
-    return std::string_view(bytes).substr(pattern_bytes + channel_bytes);
-  }
-};
-using SharedMessage = std::shared_ptr<const Message>;
 
 // What one may listen to; three lists that know nothing of each other.
 enum class TopicKind : std::uint8_t { channel, pattern, shard_channel };
@@ -80,7 +60,7 @@ struct Topic {
 // What the service keeps of one client; made at its first subscription.
 class Subscriber {
  public:
-  explicit Subscriber(Link* link) : link_(link) {}
+  explicit Subscriber(Inbox& inbox) : inbox_(inbox) {}
   Subscriber(const Subscriber&) = delete;
   Subscriber& operator=(const Subscriber&) = delete;
 
@@ -90,9 +70,6 @@ class Subscriber {
   // It is in pub/sub mode: in RESP2 it may say little else.
   bool listens() const { return count() + count(TopicKind::shard_channel) != 0; }
 
-  // There is something to fetch, or something was lost.
-  bool has_mail() const { return has_mail_.load(std::memory_order_acquire); }
-
  private:
   friend class Pubsub;
   // Where it stands in each topic's list. Which topics: for its own loop. Where: guarded by the
@@ -101,15 +78,9 @@ class Subscriber {
   Places& places(TopicKind kind) { return places_[static_cast<std::size_t>(kind)]; }
   const Places& places(TopicKind kind) const { return places_[static_cast<std::size_t>(kind)]; }
 
-  Link* const link_;  // null: nobody to post, who asks finds the inbox
+  Inbox& inbox_;
   std::array<Places, kTopicKinds> places_;
   std::size_t name_bytes_ = 0;  // of all it listens to
-  // Guarded by the service.
-  std::vector<SharedMessage> inbox_;
-  std::size_t inbox_bytes_ = 0;
-  bool is_over_limit_ = false;
-  // Release where mail is left, acquire where it is looked for: set and cleared under the mutex.
-  std::atomic<bool> has_mail_{false};
 };
 
 class Pubsub {
@@ -132,14 +103,12 @@ class Pubsub {
   bool unsubscribe(Client& client, TopicKind kind, std::string_view name);
   // What it listens to.
   std::vector<std::string> names_of(const Client& client, TopicKind kind);
-  // It listens to nothing any more, and what is in its inbox is lost.
+  // It listens to nothing any more, and what its inbox has of channels is lost.
   void forget(Client& client);
 
-  struct Mail {
-    std::vector<SharedMessage> messages;
-    bool is_over_limit = false;  // it was too slow: some are lost, and it is to be closed
-  };
   Mail fetch(Client& client);
+  // Leaves a message in an inbox, whose client is not gone (the caller sees to that). Any thread.
+  void send(Inbox& inbox, const SharedMessage& message);
 
   // Answers how many will get it; who listens to several patterns that match gets it several times.
   std::size_t publish(std::string_view channel, std::string_view message);
@@ -164,7 +133,7 @@ class Pubsub {
     return topics_[static_cast<std::size_t>(kind)];
   }
   void leave(Subscriber& subscriber, TopicKind kind, Topic& topic) REQUIRES(mutex_);
-  void deliver(Subscriber& subscriber, const SharedMessage& message) REQUIRES(mutex_);
+  void deliver(Inbox& inbox, const SharedMessage& message) REQUIRES(mutex_);
   void deliver_to_all(const Topic& topic, const SharedMessage& message) REQUIRES(mutex_);
 
   storage::Mutex mutex_;
@@ -195,7 +164,8 @@ class Unmuted {
   bool was_muted_;
 };
 
-// Says the messages; large payloads are sent from where they lie.
-void say_mail(protocol::Reply& reply, const Pubsub::Mail& mail);
+// Says the messages, as far as the client can hear them; large payloads are sent from where they
+// lie.
+void say_mail(protocol::Reply& reply, const Client& client, const Mail& mail);
 
 }  // namespace larder::server

@@ -24,6 +24,7 @@ class Pubsub;          // engine/pubsub.h: channels, and who listens
 class Registry;        // engine/registry.h: the rows
 class ServerControl;   // engine/server_control.h: what only the process can do (shutdown)
 class SlowLog;         // metrics/slowlog.h
+class Tracking;        // engine/tracking.h: who caches which keys
 class Vitals;          // metrics/vitals.h: run id, start time, rates, for INFO
 namespace scripting {
 class Functions;  // scripting/functions.h: the libraries of FUNCTION
@@ -44,6 +45,7 @@ struct Services {
   Pause& pause;
   Pubsub& pubsub;
   Events& events;
+  Tracking& tracking;
   SlowLog& slowlog;
   Vitals& vitals;
   scripting::Scripts& scripts;

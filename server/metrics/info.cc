@@ -14,7 +14,9 @@
 #include "server/engine/pubsub.h"
 #include "server/engine/registry.h"
 #include "server/engine/ticks.h"
+#include "server/engine/tracking.h"
 #include "server/engine/transaction.h"
+#include "server/metrics/memory_use.h"
 #include "server/metrics/process.h"
 #include "server/metrics/vitals.h"
 #include "server/options.h"
@@ -96,7 +98,6 @@ void server(const Services& services, Page& page) {
 struct ClientTotals {
   std::size_t largest_input = 0;
   std::size_t largest_output = 0;
-  std::size_t memory_bytes = 0;
   std::size_t watching = 0;
   std::size_t watched_keys = 0;
 };
@@ -106,7 +107,6 @@ ClientTotals client_totals(const Services& services) {
   services.clients.each([&totals](const Client& client) {
     totals.largest_input = std::max(totals.largest_input, client.input_bytes);
     totals.largest_output = std::max(totals.largest_output, client.output_bytes);
-    totals.memory_bytes += client.memory_bytes;
     if (client.transaction == nullptr || client.transaction->watched().empty()) return;
     ++totals.watching;
     totals.watched_keys += client.transaction->watched().size();
@@ -123,7 +123,7 @@ void clients(const Services& services, Page& page) {
   page.line("client_recent_max_output_buffer:{}", totals.largest_output);
   page.line("blocked_clients:{}",
             services.lanes.sum([](Lane& lane) -> const Counter& { return lane.counters.blocked; }));
-  page.line("tracking_clients:0");
+  page.line("tracking_clients:{}", services.tracking.clients());
   page.line("pubsub_clients:{}", services.pubsub.clients());
   page.line("watching_clients:{}", totals.watching);
   std::size_t alarms = 0;
@@ -148,26 +148,19 @@ void scripts_memory(const Services& services, Page& page) {
   page.amount("used_memory_scripts", totals.text_bytes + functions.bytes);
 }
 
-// used_memory is what we account for: the heap at start, keys, tables, buffers of clients, scripts.
-// It falls when a key goes; large values and flushed keys are freed a little later, and are counted
-// in lazyfree_pending_objects until then.
-// What the process takes besides (code, stacks, the allocator's waste) shows in used_memory_rss,
-// and their ratio in mem_fragmentation_ratio.
 void memory(const Services& services, Page& page) {
-  const storage::StoreStatistics store = services.store.statistics();
-  const scripting::Scripts::Totals scripts = services.scripts.totals();
-  const std::size_t of_clients = client_totals(services).memory_bytes;
-  const std::size_t startup = services.vitals.startup_bytes();
-  const std::size_t used = startup + store.used_bytes + of_clients + scripts.interpreter_bytes +
-                           scripts.text_bytes + services.functions.totals().bytes;
-  const std::size_t peak = services.vitals.snapshot(used).peak_memory_bytes;
-  const std::size_t slack = services.store.slack_bytes();
-  const std::size_t resident = resident_bytes();
+  const MemoryUse use = memory_use(services);
+  const storage::StoreStatistics& store = use.store;
+  const std::size_t used = use.used_bytes;
+  const std::size_t peak = use.peak_bytes;
+  const std::size_t startup = use.startup_bytes;
+  const std::size_t slack = use.slack_bytes;
+  const std::size_t resident = use.resident_bytes;
   page.amount("used_memory", used);
   page.amount("used_memory_rss", resident);
   page.amount("used_memory_peak", peak);
   page.line("used_memory_peak_perc:{:.2f}%", 100 * ratio(used, peak));
-  page.line("used_memory_overhead:{}", used - store.entry_bytes);
+  page.line("used_memory_overhead:{}", use.overhead_bytes());
   page.line("used_memory_startup:{}", startup);
   page.line("used_memory_dataset:{}", store.entry_bytes);
   page.line("used_memory_dataset_perc:{:.2f}%", 100 * ratio(store.entry_bytes, used - startup));
@@ -186,7 +179,7 @@ void memory(const Services& services, Page& page) {
   page.line("mem_not_counted_for_evict:0");
   page.line("mem_replication_backlog:0");
   page.line("mem_clients_slaves:0");
-  page.line("mem_clients_normal:{}", of_clients);
+  page.line("mem_clients_normal:{}", use.client_bytes);
   page.line("mem_cluster_links:0");
   page.line("mem_aof_buffer:0");
   page.line("mem_allocator:libc");
@@ -264,9 +257,9 @@ void stats(const Services& services, Page& page) {
   page.line("slave_expires_tracked_keys:0");
   page.line("active_defrag_hits:0");
   page.line("active_defrag_misses:0");
-  page.line("tracking_total_keys:0");
-  page.line("tracking_total_items:0");
-  page.line("tracking_total_prefixes:0");
+  page.line("tracking_total_keys:{}", services.tracking.keys());
+  page.line("tracking_total_items:{}", services.tracking.items());
+  page.line("tracking_total_prefixes:{}", services.tracking.prefixes());
   page.line("unexpected_error_replies:{}", sum(services, &LaneCounters::unexpected_errors));
   page.line("total_error_replies:{}", sum(services, &LaneCounters::error_replies));
   page.line("protocol_errors:{}", sum(services, &LaneCounters::protocol_errors));

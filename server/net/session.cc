@@ -15,6 +15,7 @@
 #include "server/engine/client_registry.h"
 #include "server/engine/engine.h"
 #include "server/engine/pubsub.h"
+#include "server/engine/tracking.h"
 #include "server/log.h"
 #include "server/net/loop.h"
 #include "server/options.h"
@@ -116,7 +117,7 @@ void Session::run(bool busy) {
       restart_clock(loop_.lane());
     }
   }
-  if (client_.subscriber) [[unlikely]]
+  if (client_.inbox.has_mail()) [[unlikely]]
     take_mail();
   // Who closes has said its last reply: the rest of the batch is not run.
   if (closing_ && desk_) next_ = desk_->batch.size();
@@ -124,7 +125,7 @@ void Session::run(bool busy) {
 }
 
 void Session::run_one(bool busy) {
-  if (client_.subscriber) [[unlikely]] {
+  if (client_.inbox.has_mail()) [[unlikely]] {
     take_mail();
     if (is_closed()) return;
   }
@@ -246,6 +247,10 @@ void Session::flush() {
     loop_.lane().counters.output_bytes.add(static_cast<std::uint64_t>(sent));
   }
   output_.rest();
+  if (client_.inbox.has_mail()) [[unlikely]] {
+    take_mail();
+    if (is_closed()) return;
+  }
   if (output_.empty() && closing_ && !waits_) return close();
   if (output_is_over_limit()) return close_slow_reader();
   settle_interest();
@@ -288,6 +293,7 @@ void Session::close() {
   engine.clients().remove(client_);
   engine.services().monitors.remove(client_);
   engine.services().pubsub.forget(client_);
+  engine.services().tracking.forget(client_);
   engine.services().pause.forget(client_);
   loop_.lane().counters.clients.subtract();
   loop_.poller().remove(socket_);
@@ -343,9 +349,12 @@ void Session::fetch_mail() {
 // The messages that wait, as far as they may be said now.
 void Session::take_mail() {
   if (is_closed() || closing_ || client_.work) return;
-  const Pubsub::Mail mail = loop_.engine().services().pubsub.fetch(client_);
+  // Unsent messages count as output of who listens. Who only keeps copies of keys may be in the
+  // middle of a large reply, which has no such limit: its mail waits where it has one.
+  if (!listens() && output_.size_bytes() > kPauseOutputBytes) return;
+  const Mail mail = loop_.engine().services().pubsub.fetch(client_);
   if (mail.is_over_limit) return close_slow_reader();
-  say_mail(writer_, mail);
+  say_mail(writer_, client_, mail);
 }
 
 void Session::write_pushed(std::string_view bytes) {

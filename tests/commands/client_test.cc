@@ -141,16 +141,6 @@ TEST_CASE("a pause for ever does not overflow") {
   CHECK(larder("CLIENT UNPAUSE") == "OK");
 }
 
-TEST_CASE("tracking says truthfully that it is off") {
-  Larder larder;
-  CHECK(larder("CLIENT TRACKING OFF") == "OK");
-  CHECK(larder("CLIENT TRACKING ON").starts_with("(error) ERR "));
-  CHECK(larder("CLIENT TRACKING ON FOO") == "(error) ERR syntax error");
-  CHECK(larder("CLIENT GETREDIR") == "-1");
-  larder("HELLO 3");
-  CHECK(larder("CLIENT TRACKINGINFO") == "{flags: ~[off], redirect: -1, prefixes: []}");
-}
-
 TEST_CASE("what newer Redis has and we have not is an unknown subcommand") {
   Larder larder;
   CHECK(larder("CLIENT MAINT_NOTIFICATIONS ON") ==

@@ -2,6 +2,10 @@
 // alone (ROLE, CLUSTER, MODULE).
 #include <doctest/doctest.h>
 
+#include <cstddef>
+#include <string>
+#include <string_view>
+
 #include "tests/support/larder.h"
 
 using larder::server::Settings;
@@ -27,6 +31,85 @@ TEST_CASE("MEMORY USAGE weighs key and value, and is no visit") {
   larder.advance(std::chrono::seconds(100));
   larder("MEMORY USAGE k");
   CHECK(std::stoi(larder("OBJECT IDLETIME k")) >= 99);
+}
+
+namespace {
+
+// A number of MEMORY STATS.
+double figure(Larder& larder, std::string_view name) {
+  const auto stats = larder.reply_to({"MEMORY", "STATS"}).children;
+  for (std::size_t i = 0; i + 1 < stats.size(); i += 2) {
+    if (stats[i].text == name) return std::stod(to_text(stats[i + 1]));
+  }
+  FAIL("no such figure: " << name);
+  return 0;
+}
+
+}  // namespace
+
+TEST_CASE("MEMORY STATS tells what INFO memory tells, and of each database") {
+  Larder larder;
+  CHECK(figure(larder, "keys.count") == 0);
+  const double before = figure(larder, "total.allocated");
+  for (int i = 0; i < 1000; ++i)
+    larder.say({"SET", "k" + std::to_string(i), std::string(100, 'x')});
+  larder("EXPIRE k1 100");
+  CHECK(figure(larder, "keys.count") == 1000);
+  CHECK(figure(larder, "total.allocated") > before + 100'000);
+  CHECK(figure(larder, "dataset.bytes") > 100'000);
+  CHECK(figure(larder, "keys.bytes-per-key") > 100);
+  CHECK(figure(larder, "peak.percentage") == 100);
+  const std::string stats = larder("MEMORY STATS");
+  CHECK(stats.find("db.0, [overhead.hashtable.main, ") != std::string::npos);
+  CHECK(stats.find("db.1, ") == std::string::npos);
+  larder("FLUSHALL");
+  CHECK(figure(larder, "peak.percentage") < 100);
+  CHECK(larder("MEMORY DOCTOR").find("too few to say anything") != std::string::npos);
+}
+
+TEST_CASE("MEMORY PURGE frees what was flushed, and gives back what was kept ready") {
+  Larder larder;
+  for (int i = 0; i < 5000; ++i) {
+    larder.say({"SET", "k" + std::to_string(i), std::string(i % 10 == 0 ? 20'000 : 500, 'x')});
+  }
+  larder("FLUSHALL");
+  CHECK(larder.engine().store().buried_keys() == 5000);
+  CHECK(larder("MEMORY PURGE") == "OK");
+  CHECK(larder.engine().store().buried_keys() == 0);
+  CHECK(larder.engine().store().slack_bytes() < 3'000'000);
+  CHECK(larder("SET k v") == "OK");
+  CHECK(larder("MEMORY MALLOC-STATS").find("store_entry_bytes: ") != std::string::npos);
+}
+
+TEST_CASE("LATENCY HISTOGRAM counts all calls, and DOCTOR reads it") {
+  Larder larder;
+  for (int i = 0; i < 10; ++i) larder("SET k v");
+  larder("MEMORY STATS");
+  const auto all = larder.reply_to({"LATENCY", "HISTOGRAM", "SET", "memory", "none"}).children;
+  REQUIRE(all.size() == 4);
+  CHECK(all[0].text == "set");
+  CHECK(all[1].children[1].integer == 10);
+  const auto& spread = all[1].children[3].children;
+  REQUIRE(spread.size() >= 2);
+  CHECK(spread.back().integer == 10);
+  for (std::size_t i = 2; i < spread.size(); i += 2) {
+    CHECK(spread[i].integer > spread[i - 2].integer);
+    CHECK(spread[i + 1].integer > spread[i - 1].integer);
+  }
+  CHECK(all[2].text == "memory|stats");
+  CHECK(larder("LATENCY HISTOGRAM none") == "[]");
+  CHECK_FALSE(larder("LATENCY DOCTOR").empty());
+  CHECK(larder("CONFIG RESETSTAT") == "OK");
+  CHECK(larder("LATENCY HISTOGRAM set") == "[]");
+}
+
+TEST_CASE("a cache that keeps nothing on disk says so") {
+  Larder larder;
+  for (const char* line : {"SAVE", "BGSAVE", "BGSAVE SCHEDULE", "BGREWRITEAOF"}) {
+    CHECK(larder(line).starts_with("(error) ERR Larder keeps its data in memory only"));
+  }
+  CHECK(larder("BGSAVE NOW") == "(error) ERR syntax error");
+  CHECK(larder("LASTSAVE") == "1700000000");
 }
 
 TEST_CASE("the slow log has what took longer than the threshold, without secrets") {
@@ -124,6 +207,10 @@ TEST_CASE("HELP of a container lists its subcommands") {
   Larder larder;
   CHECK(larder("MEMORY HELP") ==
         "[MEMORY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:, "
+        "DOCTOR,     What of the memory is worth a thought., "
+        "MALLOC-STATS,     What the allocators say of themselves., "
+        "PURGE,     Give memory that is kept ready back to the system., "
+        "STATS,     What takes how much memory, in bytes., "
         "USAGE key [SAMPLES count],     How much memory a key and its value take, in bytes., "
         "HELP,     Prints this help.]");
 }

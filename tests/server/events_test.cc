@@ -35,7 +35,7 @@ struct Listener {
   Lines heard() {
     Lines lines;
     for (const auto& message : larder.engine().services().pubsub.fetch(larder.client(2)).messages) {
-      lines.push_back(std::string(message->channel()) + " " + std::string(message->payload()));
+      lines.push_back(std::string(message->word(1)) + " " + std::string(message->word(2)));
     }
     return lines;
   }

@@ -38,13 +38,15 @@ struct Person {
   explicit Person(std::uint64_t id) : client(id, &link, 0) {}
 };
 
+// In the order of Message::Kind.
+constexpr std::string_view kNames[] = {"message", "pmessage", "smessage"};
+
 // What somebody finds in the inbox: "message a hi", "pmessage a* a hi".
 std::vector<std::string> read(Pubsub& pubsub, Client& client) {
   std::vector<std::string> lines;
   for (const SharedMessage& message : pubsub.fetch(client).messages) {
-    std::string line(message->kind);
-    if (message->has_pattern()) line.append(" ").append(message->pattern());
-    line.append(" ").append(message->channel()).append(" ").append(message->payload());
+    std::string line(kNames[static_cast<std::size_t>(message->kind)]);
+    for (std::size_t i = 0; i < message->size(); ++i) line.append(" ").append(message->word(i));
     lines.push_back(line);
   }
   return lines;
@@ -83,9 +85,9 @@ TEST_CASE("a loop is asked once for all that waits") {
   CHECK(pubsub.subscribe(ann.client, TopicKind::channel, "a", kAnyNumber));
   for (int i = 0; i < 5; ++i) pubsub.publish("a", "x");
   CHECK(ann.link.posts == 1);
-  CHECK(ann.client.subscriber->has_mail());
+  CHECK(ann.client.inbox.has_mail());
   CHECK(read(pubsub, ann.client).size() == 5);
-  CHECK_FALSE(ann.client.subscriber->has_mail());
+  CHECK_FALSE(ann.client.inbox.has_mail());
   pubsub.publish("a", "x");
   CHECK(ann.link.posts == 2);
   pubsub.forget(ann.client);
@@ -103,7 +105,7 @@ TEST_CASE("an inbox that passes the limit is emptied for good, and says so until
   CHECK_FALSE(pubsub.fetch(other.client).is_over_limit);
   CHECK(pubsub.publish("a", large) == 2);
   pubsub.publish("a", "small");
-  const Pubsub::Mail mail = pubsub.fetch(slow.client);
+  const Mail mail = pubsub.fetch(slow.client);
   CHECK(mail.is_over_limit);
   CHECK(mail.messages.empty());
   CHECK(pubsub.fetch(slow.client).is_over_limit);
@@ -137,7 +139,7 @@ TEST_CASE("messages are said as pushes, even where replies are muted") {
   protocol::RespWriter writer(output);
   writer.version(3);
   writer.mute(true);
-  say_mail(writer, pubsub.fetch(ann.client));
+  say_mail(writer, ann.client, pubsub.fetch(ann.client));
   CHECK(writer.muted());
   pubsub.forget(ann.client);
   const std::string bytes = testing::take_bytes(output);

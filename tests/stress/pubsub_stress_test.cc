@@ -101,10 +101,10 @@ class Worker {
   // Each publisher's own in its order; and the whole of it, to be compared with what others heard.
   void read_all() {
     for (const SharedMessage& message : pubsub_.fetch(always_.client).messages) {
-      const Said said = Said::of(message->payload());
+      const Said said = Said::of(message->word(1));
       expect(said.number == last_[said.thread] + 1);
       last_[said.thread] = said.number;
-      heard_.emplace_back(message->payload());
+      heard_.emplace_back(message->word(1));
     }
   }
 

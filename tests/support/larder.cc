@@ -36,6 +36,7 @@ Larder::~Larder() {
   for (auto& [number, seat] : seats_) {
     engine_->clients().remove(seat->client);
     engine_->services().pubsub.forget(seat->client);
+    engine_->services().tracking.forget(seat->client);
   }
 }
 
@@ -86,6 +87,12 @@ void Larder::finish_woken() {
 
 std::string Larder::heard(int client) {
   return take_bytes(seat(client).output);
+}
+
+std::string Larder::mail_of(int client) {
+  Seat& seat = this->seat(client);
+  say_mail(seat.writer, seat.client, engine_->services().pubsub.fetch(seat.client));
+  return heard(client);
 }
 
 std::string Larder::bytes_of(const std::vector<std::string>& words, int client) {

@@ -56,6 +56,9 @@ class Larder {
   // or that waited.
   std::string heard(int client);
 
+  // What waits in its inbox, as its loop would say it: messages of channels, invalidations.
+  std::string mail_of(int client);
+
   // Turns the clock, lets upkeep do what is due, and tries again what a pause held back.
   void advance(std::chrono::milliseconds by);
   std::int64_t now_ms() const { return clock_.wall_ms(); }

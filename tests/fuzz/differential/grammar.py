@@ -294,6 +294,18 @@ def functions(c):
     ])()
 
 
+def tracking(c):
+    """What a connection says of its client-side caching. In RESP2 it is told nothing."""
+    options = [[b"BCAST"], [b"OPTIN"], [b"OPTOUT"], [b"NOLOOP"], [b"BCAST", b"PREFIX", c.choice([b"a", b"ab", b"b", b""])],
+               [b"PREFIX", b"c"], [b"REDIRECT", c.choice([b"0", b"-1", b"x", b"999999999"])]]
+    return c.choice([
+        lambda: [b"CLIENT", b"TRACKING", b"ON"] + sum(c.choices(options, k=c.randint(0, 2)), []),
+        lambda: [b"CLIENT", b"TRACKING", b"OFF"],
+        lambda: [b"CLIENT", b"CACHING", c.choice([b"YES", b"NO"])],
+        lambda: [b"CLIENT", b"TRACKINGINFO"], lambda: [b"CLIENT", b"GETREDIR"],
+    ])()
+
+
 def ill_formed(c, families):
     """A command of one of them, with a word too few, too many, or of another kind."""
     words = FAMILIES[c.choice(families)](c)
@@ -315,5 +327,5 @@ def ill_formed(c, families):
 
 FAMILIES = {
     "string": strings, "bitmap": bitmaps, "hash": hashes, "list": lists, "set": sets, "zset": zsets,
-    "stream": streams, "generic": generic, "scripts": scripts, "functions": functions,
+    "stream": streams, "generic": generic, "scripts": scripts, "functions": functions, "tracking": tracking,
 }
