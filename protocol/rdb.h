@@ -32,10 +32,10 @@ enum class RdbType : std::uint8_t {
   hash = 4,
   zset = 5,  // scores as eight bytes
   set_intset = 11,
+  stream_5 = 15,  // as Redis 5 wrote streams; 7.0 knows more of what is gone, and 7.2 of consumers
   hash_listpack = 16,
   zset_listpack = 17,
   list_nodes = 18,  // a sequence of listpacks and of large elements
-  stream_5 = 15,  // as Redis 5 wrote streams; 7.0 knows more of what is gone, and 7.2 of consumers
   stream_70 = 19,
   set_listpack = 20,
   stream_72 = 21,
