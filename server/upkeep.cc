@@ -50,6 +50,13 @@ class Slice {
   std::uint64_t us_;
 };
 
+// Who waits for keys of the shard that have changed is this lane's to serve.
+void take_notes(storage::Store& store, std::size_t shard, storage::ReadyKeys& ready) {
+  auto& cell = store.cell(shard);
+  const storage::MutexLock lock(cell.mutex);
+  if (cell.shard.waits.has_notes()) cell.shard.waits.move_notes(ready);
+}
+
 }  // namespace
 
 bool Upkeep::tick(Lane& lane) {
@@ -67,6 +74,7 @@ bool Upkeep::tick(Lane& lane) {
   // Last, with what the others have left over: mostly all of it.
   const std::uint64_t spent_us = microseconds_of(ticks_now() - ticks);
   const bool evicts = evict(now_ms, std::max(slice_us, kTickUs - std::min(kTickUs, spent_us)));
+  if (!lane.ready.empty()) serve_ready(services_, lane);  // a group that expired with its stream
   // One of them keeps the sums, and wakes who was paused.
   if (lane.index == 0) {
     services_.vitals.tick(services_);
@@ -117,7 +125,9 @@ bool Upkeep::expire(Lane& lane, std::int64_t now_ms, std::uint64_t slice_us) {
   for (std::size_t done = 0; done < shards;) {
     if (lane.next_shard >= shards) lane.next_shard = 0;
     const std::size_t shard = lane.index + lane.next_shard * lanes;
-    const bool has_more = store.drop_expired(shard, now_ms, kNamesPerHold) == kNamesPerHold;
+    const std::size_t visited = store.drop_expired(shard, now_ms, kNamesPerHold);
+    if (visited != 0) take_notes(store, shard, lane.ready);
+    const bool has_more = visited == kNamesPerHold;
     done = has_more ? 0 : done + 1;
     ++lane.next_shard;
     if (has_more && slice.is_over()) return true;
