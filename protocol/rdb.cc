@@ -125,9 +125,7 @@ RdbReader::RdbReader(std::string_view payload, std::size_t most_bytes) : most_by
   const std::size_t value = payload.size() - kFrameBytes;
   const std::uint64_t version = read_low_first(payload.substr(value, kVersionBytes));
   const std::uint64_t sum = read_low_first(payload.substr(summed));
-  // Redis takes a sum of nought for one that was left out.
-  is_framed_ = version <= kRdbNewestVersion &&
-               (sum == 0 || sum == crc64(payload.substr(0, summed)));
+  is_framed_ = version <= kRdbNewestVersion && sum == crc64(payload.substr(0, summed));
   is_good_ = is_framed_;
   if (is_good_) rest_ = payload.substr(0, value);
 }

@@ -111,7 +111,7 @@ void show_to_monitors(Machine& machine, const Command& row) {
 // since a shard that is not held would be locked out of order. False: not all keys are held.
 bool holds_keys(Machine& machine, const Command& row, std::uint64_t& first_hash) {
   const Keys& keys = row.keys;
-  if (keys.numkeys != 0) return false;
+  if (keys.numkeys != 0 || !keys.behind.empty()) return false;
   if (keys.first == 0) return true;
   const auto words = static_cast<int>(machine.words.size());
   const int last = keys.last < 0 ? words + keys.last : keys.last;

@@ -152,8 +152,9 @@ constexpr Flag kWide = Flag::no_script | Flag::all_keys | Flag::exclusive | Flag
 
 bool is_narrow_row(const Command* row) {
   if (row == nullptr || row->run == nullptr || !row->subcommands.empty()) return false;
-  if (row->flags & kWide || row->keys.numkeys != 0) return false;
-  return row->keys.first > 0 || has(kKeyless, row->name);
+  const Keys& keys = row->keys;
+  if (row->flags & kWide || keys.numkeys != 0 || !keys.behind.empty()) return false;
+  return keys.first > 0 || has(kKeyless, row->name);
 }
 
 // Whether the row has a key in that place, of so many words.

@@ -186,6 +186,7 @@ constexpr std::string_view kOthers[] = {
     "return redis.call('object', 'encoding', KEYS[1])",
     "return redis.call('zunionstore', KEYS[1], 1, KEYS[2])",
     "return redis.call('watch', KEYS[1])",
+    "return redis.call('xread', 'streams', KEYS[1], '0')",
     "return redis.call('config', 'get', 'x')",
     "return redis.call('subscribe', KEYS[1])",
     "return redis.call('georadius', KEYS[1], 0, 0, 1, 'km', 'STORE', 'x')",
