@@ -8,9 +8,9 @@
 //
 // Without being asked the wheel comes by at the earliest deadline of a hash, and drops all that is
 // due of a small one, and so many fields of large ones in a hold; a hash that has more is owing,
-// and the next hold goes on with it. The visit of a hash that comes before drops all that are due,
-// 0.2 microseconds each: a million fields with the same deadline are a stall for who asks at that
-// very moment, as is reading a million fields. They are dropped in the order of their deadlines,
+// and the next hold goes on with it. The visit of a hash that comes before drops all that are due:
+// a million fields with the same deadline are a stall for who asks at that very moment, as is
+// reading a million fields. They are dropped in the order of their deadlines,
 // and a hash all of whose fields are due goes as a whole, to the reaper.
 //
 // Deadlines of fields are moments of the timeline, fixed when they are given: unlike those of keys

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Checks what the rooms promise each other. Run as a ctest (label layers).
 
-    check_layers.py [--build <dir>]   check the tree; with a build directory also compile every
-                                      header alone, with that build's flags
+    check_layers.py [--build <dir>]   check the tree; with a build directory also compile headers
+                                      alone, with that build's flags
     check_layers.py --self-test       check the checker
 
 What is checked, in storage/, protocol/, server/ and tests/ (C++ files only):
@@ -13,7 +13,8 @@ What is checked, in storage/, protocol/, server/ and tests/ (C++ files only):
               msgpack stay in server/scripting/. Inside server: engine sees neither commands nor net,
               commands see neither net nor server.h, nothing but engine/families.* sees commands.
               Full paths only, and a file's own header comes first.
-  headers     open with `#pragma once` and compile alone.
+  headers     open with `#pragma once` and compile alone: of most of them the build has shown that,
+              since a file of it includes them first; the others are compiled here.
   length      a file has at most 600 lines, a function at most 80, unless the comment at the
               head of the file gives a reason after the word "Length:".
 
@@ -250,8 +251,17 @@ def age_of(top: Path, files: list[str]) -> list[int]:
     return [(top / f).stat().st_mtime_ns if (top / f).exists() else 0 for f in files]
 
 
+def shown_by_build(top: Path, build: Path) -> set[str]:
+    """What the files of the build include first."""
+    sources = {entry["file"] for entry in json.loads((build / "compile_commands.json").read_text())}
+    first = (INCLUDE.search(Path(source).read_text()) for source in sources)
+    return {include[2] for include in first if include and include[1] == '"'}
+
+
 def check_headers(top: Path, build: Path, headers: list[str]) -> list[str]:
     flags = flags_by_room(build)
+    shown = shown_by_build(top, build)
+    headers = [header for header in headers if header not in shown]
     store = build / "headers-alone.json"
     known = json.loads(store.read_text()) if store.exists() else {}
 

@@ -98,7 +98,7 @@ if stage dependencies tools/dependencies.sh all; then
   if [ "$quick" = no ]; then
     suite asan '^(unit|wire|boundaries|stress)$'
     suite tsan '^(threads|wire|stress)$' \
-      --target larder storage_tests stress_tests wire_tests hostile_clients_test
+      --target larder storage_thread_tests stress_tests wire_tests hostile_clients_test
     settings=("-DLARDER_FUZZ_SECONDS=${LARDER_FUZZ_SECONDS:-30}")
     suite fuzz '^fuzz$' --target fuzzers
     settings=()
