@@ -21,10 +21,6 @@ void say_null(Reply& reply) {
   reply.null();
 }
 
-void say_null_array(Reply& reply) {
-  reply.null_array();
-}
-
 bool take_end(Call& call, std::size_t key, Side side) {
   return call.keys.update(call.key(key), [&](storage::Slot& slot) {
     call.reply.array(2);

@@ -4,13 +4,6 @@
 #include "server/engine/blocking.h"
 
 namespace larder::server {
-namespace {
-
-void say_null_array(Reply& reply) {
-  reply.null_array();
-}
-
-}  // namespace
 
 void pop_or_wait(Call& call, storage::Type type, TakeFrom take) {
   const std::size_t keys = call.words.size() - 2;

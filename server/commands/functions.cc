@@ -11,16 +11,14 @@
 #include "protocol/errors.h"
 #include "protocol/rdb.h"
 #include "server/commands/help.h"
+#include "server/commands/script_calls.h"
 #include "server/engine/command.h"
 #include "server/engine/families.h"
-#include "server/engine/lane.h"
-#include "server/engine/monitors.h"
 #include "server/scripting/functions.h"
 #include "server/scripting/lua.h"
 #include "server/scripting/scripts.h"
 #include "storage/clock.h"
 #include "storage/glob.h"
-#include "storage/timeline.h"
 
 namespace larder::server {
 namespace {
@@ -34,13 +32,6 @@ using scripting::LibraryRef;
 using scripting::Scripts;
 using NewLibraries = std::vector<std::shared_ptr<Library>>;
 
-Interpreter& interpreter_of(Call& call) {
-  if (!call.lane.interpreter) {
-    call.lane.interpreter = std::make_unique<Interpreter>(call.services, call.lane);
-  }
-  return *call.lane.interpreter;
-}
-
 // What errors repeat of a word: to Redis it is a C string.
 std::string repeated(std::string_view word) {
   return std::string(word.substr(0, word.find('\0')));
@@ -50,24 +41,12 @@ std::string repeated(std::string_view word) {
 
 // name function numkeys [key ...] [arg ...]
 void run_function(Call& call, bool read_only) {
-  if (call.services.monitors.any()) {
-    call.services.monitors.show(call.services.timeline.wall_us(call.lane.now_us), call.client,
-                                call.words, false, false);
-  }
+  show_to_monitors(call);
   const Functions::Found found = call.services.functions.find(call.word(1));
   if (found.function == nullptr) return call.reply.error(errors::function_not_found);
-  Args args = call.args_from(2);
-  const std::int64_t keys = args.integer();
-  if (args.failed()) return call.reply.error(errors::function_numkeys);
-  const Words rest = args.rest();
-  if (keys > static_cast<std::int64_t>(rest.size())) {
-    return call.reply.error(errors::numkeys_too_big);
-  }
-  if (keys < 0) return call.reply.error(errors::numkeys_negative);
-  const auto count = static_cast<std::size_t>(keys);
-  interpreter_of(call).call_function(
-      call, found,
-      {.keys = rest.first(count), .arguments = rest.subspan(count), .read_only = read_only});
+  const ScriptInput asked = read_script_input(call, read_only, errors::function_numkeys);
+  if (!asked.problem.empty()) return call.reply.error(asked.problem);
+  interpreter_of(call).call_function(call, found, asked.given);
 }
 
 void fcall(Call& call) {
@@ -291,12 +270,7 @@ void stats(Call& call) {
 
 // FUNCTION KILL. As SCRIPT KILL.
 void kill(Call& call) {
-  switch (call.services.scripts.request_kill(Scripts::Kind::function)) {
-    case Scripts::Killed::yes: return call.reply.ok();
-    case Scripts::Killed::not_running: return call.reply.error(errors::not_busy);
-    case Scripts::Killed::has_written: return call.reply.error(errors::unkillable);
-    case Scripts::Killed::other_kind: return call.reply.error(errors::busy_script);
-  }
+  kill_running(call, Scripts::Kind::function, errors::busy_script);
 }
 
 constexpr std::string_view kEverywhere = "request_policy:all_shards response_policy:all_succeeded";

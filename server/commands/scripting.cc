@@ -9,13 +9,12 @@
 
 #include "protocol/errors.h"
 #include "server/commands/help.h"
+#include "server/commands/script_calls.h"
 #include "server/engine/command.h"
 #include "server/engine/families.h"
-#include "server/engine/lane.h"
 #include "server/engine/monitors.h"
 #include "server/scripting/lua.h"
 #include "server/scripting/scripts.h"
-#include "storage/timeline.h"
 
 namespace larder::server {
 namespace {
@@ -24,36 +23,6 @@ namespace errors = protocol::errors;
 using enum Flag;
 using scripting::Interpreter;
 using scripting::Scripts;
-
-Interpreter& interpreter_of(Call& call) {
-  if (!call.lane.interpreter) {
-    call.lane.interpreter = std::make_unique<Interpreter>(call.services, call.lane);
-  }
-  return *call.lane.interpreter;
-}
-
-// name script numkeys [key ...] [arg ...]
-struct Split {
-  std::string_view problem;
-  Interpreter::Given given;
-};
-Split split(Call& call, bool read_only) {
-  Args args = call.args_from(2);
-  const std::int64_t keys = args.integer();
-  if (args.failed()) return {errors::not_an_integer, {}};
-  const Words rest = args.rest();
-  if (keys > static_cast<std::int64_t>(rest.size())) return {errors::numkeys_too_big, {}};
-  if (keys < 0) return {errors::numkeys_negative, {}};
-  const auto count = static_cast<std::size_t>(keys);
-  return {{}, {rest.first(count), rest.subspan(count), read_only}};
-}
-
-// Here and not in the dispatcher, so that the script is shown before its commands.
-void show_to_monitors(Call& call) {
-  if (!call.services.monitors.any()) return;
-  call.services.monitors.show(call.services.timeline.wall_us(call.lane.now_us), call.client,
-                              call.words, false, false);
-}
 
 bool is_narrow_text(Call& call) {
   return !call.services.monitors.any() && interpreter_of(call).is_narrow_text(call.word(1));
@@ -65,7 +34,7 @@ bool is_narrow_sha(Call& call) {
 
 void run_text(Call& call, bool read_only) {
   show_to_monitors(call);
-  const Split asked = split(call, read_only);
+  const ScriptInput asked = read_script_input(call, read_only, errors::not_an_integer);
   if (!asked.problem.empty()) return call.reply.error(asked.problem);
   interpreter_of(call).run_text(call, call.word(1), asked.given);
 }
@@ -73,7 +42,7 @@ void run_text(Call& call, bool read_only) {
 void run_sha(Call& call, bool read_only) {
   show_to_monitors(call);
   if (call.word(1).size() != scripting::Sha().size()) return call.reply.error(errors::no_script);
-  const Split asked = split(call, read_only);
+  const ScriptInput asked = read_script_input(call, read_only, errors::not_an_integer);
   if (!asked.problem.empty()) return call.reply.error(asked.problem);
   interpreter_of(call).run_sha(call, call.word(1), asked.given);
 }
@@ -122,12 +91,7 @@ void flush(Call& call) {
 
 // SCRIPT KILL. Runs beside the script, outside of the turnstile: nothing here touches keys.
 void kill(Call& call) {
-  switch (call.services.scripts.request_kill()) {
-    case Scripts::Killed::yes: return call.reply.ok();
-    case Scripts::Killed::not_running: return call.reply.error(errors::not_busy);
-    case Scripts::Killed::has_written: return call.reply.error(errors::unkillable);
-    case Scripts::Killed::other_kind: return call.reply.error(errors::busy_function);
-  }
+  kill_running(call, Scripts::Kind::script, errors::busy_function);
 }
 
 // SCRIPT DEBUG YES|SYNC|NO. There is no debugger, so it can only be left off.

@@ -259,10 +259,6 @@ bool take_for_group(Call& call, std::size_t) {
   return take(call, true);
 }
 
-void say_null_array(Reply& reply) {
-  reply.null_array();
-}
-
 // Sleeps with ids in the place of "$" and "+", which mean another one later.
 void wait_for_more(Call& call, Call& inside, const ReadRequest& request,
                    const std::vector<From>& places) {
@@ -295,16 +291,7 @@ void read_on(Call& call, bool is_group) {
     names.push_back(call.keys.key(call.word(request.first_key + i)));
   }
   Keyspace::Several held(call.keys, names);
-  Call inside{.services = call.services,
-              .lane = call.lane,
-              .client = call.client,
-              .command = call.command,
-              .words = call.words,
-              .keys = *held,
-              .reply = call.reply,
-              .now_ms = call.now_ms,
-              .in_script = call.in_script,
-              .in_exec = call.in_exec};
+  Call inside = with_keys(call, *held);
   const std::vector<From> places = read_places(inside, args, request);
   if (args.failed()) return call.reply.error(args.problem());
   const bool may_wait = request.wait_ms && !call.in_exec && !call.in_script;

@@ -97,20 +97,24 @@ void serve_key(Store& store, Lane& lane, const storage::ReadyKeys::Name& name) {
 
 }  // namespace
 
+Call with_keys(const Call& call, Keyspace& held) {
+  return {.services = call.services,
+          .lane = call.lane,
+          .client = call.client,
+          .command = call.command,
+          .words = call.words,
+          .keys = held,
+          .reply = call.reply,
+          .now_ms = call.now_ms,
+          .in_script = call.in_script,
+          .in_exec = call.in_exec,
+          .first_hash = call.first_hash};
+}
+
 void take_or_wait(Call& call, const WaitFor& wait) {
   const std::vector<Key> keys = keys_of(call, wait);
   Keyspace::Several held(call.keys, keys);
-  Call inside{.services = call.services,
-              .lane = call.lane,
-              .client = call.client,
-              .command = call.command,
-              .words = call.words,
-              .keys = *held,
-              .reply = call.reply,
-              .now_ms = call.now_ms,
-              .in_script = call.in_script,
-              .in_exec = call.in_exec,
-              .first_hash = call.first_hash};
+  Call inside = with_keys(call, *held);
   if (take_at_once(inside, wait, keys)) return;
   if (call.in_exec || call.in_script) {
     return (wait.nothing == nullptr ? wait.give_up : wait.nothing)(call.reply);

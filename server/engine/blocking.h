@@ -77,6 +77,13 @@ struct WaitFor {
   void (*nothing)(Reply& reply) = nullptr;
 };
 
+// What most give up with.
+inline void say_null_array(Reply& reply) {
+  reply.null_array();
+}
+
+// The same call over a hold of all its keys, which must not end before it.
+Call with_keys(const Call& call, storage::Keyspace& held);
 // Takes at once, or sleeps. Says WRONGTYPE when it comes upon a key of another type first.
 void take_or_wait(Call& call, const WaitFor& wait);
 // Sleeps at once, for a command that has looked for itself under a hold of all its keys: `inside`
