@@ -59,7 +59,7 @@
 #endif
 
 #ifdef LARDER_SSE2
-#include <immintrin.h>
+#include <emmintrin.h>
 #endif
 
 namespace larder::storage {
