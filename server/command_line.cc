@@ -11,6 +11,7 @@
 #include <stdexcept>
 
 #include "protocol/line_words.h"
+#include "server/config_file.h"
 #include "server/machine.h"
 #include "server/options.h"
 #include "server/options_table.h"
@@ -34,41 +35,11 @@ void apply(const Option& option, Settings& settings, const std::vector<std::stri
   if (option.name == "maxmemory") settings.maxmemory_given = true;
 }
 
-void read_line(Settings& settings, std::string_view line, const std::string& where) {
-  std::vector<std::string> words;
-  protocol::LineWords split(line);
-  for (;;) {
-    const auto step = split.next();
-    if (step == protocol::LineWords::Step::unbalanced) {
-      throw std::runtime_error(where + ": unbalanced quotes");
-    }
-    if (step == protocol::LineWords::Step::end) break;
-    words.emplace_back(split.word());
-  }
-  if (words.empty() || words[0].starts_with('#')) return;
-  const Option* option = find_option(words[0]);
-  if (option == nullptr || option->change == Change::fixed) {
-    if (option == nullptr && !is_foreign_directive(words[0])) {
-      throw std::runtime_error(fmt::format("{}: unknown directive '{}'", where, words[0]));
-    }
-    fmt::print(stderr, "larder: {}: '{}' means nothing here and is passed over\n", where, words[0]);
-    return;
-  }
-  apply(*option, settings, {words.begin() + 1, words.end()}, where);
-}
-
-void read_file(Settings& settings, const std::string& path) {
-  std::ifstream file(path);
-  if (!file) throw std::runtime_error(fmt::format("Can't read the config file '{}'", path));
-  int number = 0;
-  for (std::string line; std::getline(file, line);) {
-    read_line(settings, line, fmt::format("{}:{}", path, ++number));
-  }
-}
-
 }  // namespace
 
-std::optional<int> read_command_line(Options& options, int argc, const char* const* argv) {
+std::optional<int> read_command_line(Options& options, int argc, const char* const* argv,
+                                     const char* const* environment) {
+  (void)environment;
   CLI::App app("Larder, an in-memory cache server that speaks the Redis protocol.", "larder");
   app.set_version_flag("-v,--version", fmt::format("larder {}", kLarderVersion));
   std::string file;
@@ -94,7 +65,7 @@ std::optional<int> read_command_line(Options& options, int argc, const char* con
     return app.exit(error);
   }
   if (!file.empty()) {
-    read_file(options.settings, file);
+    read_config_file(file, options.settings, options.warnings);
     options.file = std::filesystem::absolute(file).string();
   }
   for (const Given& one : given) {

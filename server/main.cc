@@ -1,11 +1,13 @@
 // larder: reads options, builds the server, runs it, and says in one line why it could not.
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <optional>
+#include <string>
 
 #include "server/daemon.h"
 #include "server/log.h"
@@ -17,9 +19,11 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   try {
     Options options;
-    if (const std::optional<int> done = read_command_line(options, argc, argv)) return *done;
+    if (const std::optional<int> done = read_command_line(options, argc, argv, environ))
+      return *done;
     const Settings& settings = options.settings;
     Log log(*log_level_named(settings.loglevel), settings.logfile);
+    for (const std::string& warning : options.warnings) log.warning(warning);
     Server server(options, log);
     // What can go wrong has gone wrong by now, in sight of whoever started us; threads come later.
     if (settings.daemonize) daemonize();

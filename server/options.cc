@@ -1,16 +1,9 @@
 #include "server/options.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <fstream>
-#include <set>
+#include <cstddef>
 
 #include "protocol/errors.h"
-#include "protocol/line_words.h"
 #include "server/options_table.h"
 #include "storage/glob.h"
 
@@ -19,24 +12,22 @@ namespace larder::server {
 namespace errors = protocol::errors;
 namespace {
 
-// As a line of redis.conf; a value with anything unusual in it is quoted.
-std::string config_line(const Option& option, const Settings& settings) {
-  const std::string value = print_option(option, settings);
-  const bool is_plain = !value.empty() && value.find_first_of(" \t\"'\\#") == std::string::npos;
-  const bool is_words = option.form == Option::Form::list || option.form == Option::Form::bounds;
-  if (is_plain || is_words) return fmt::format("{} {}", option.name, value);
-  std::string quoted;
-  for (const char c : value) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      quoted += fmt::format("\\{}", c);
-    } else if (byte < 0x20 || byte >= 0x7f) {
-      quoted += fmt::format("\\x{:02x}", byte);
-    } else {
-      quoted += c;
-    }
+// Why it may not be changed over the wire, whatever the value is.
+std::optional<std::string> gate_of(const Option& option) {
+  if (option.change == Change::guarded) return std::string(errors::config_protected);
+  if (option.change == Change::at_start) return std::string(errors::config_immutable);
+  return std::nullopt;
+}
+
+std::vector<std::string_view> words_of(const Option& option, std::string_view value) {
+  if (option.form != Option::Form::list) return {value};
+  std::vector<std::string_view> words;
+  for (std::size_t begin = 0; begin <= value.size();) {
+    const std::size_t end = std::min(value.find(' ', begin), value.size());
+    words.push_back(value.substr(begin, end - begin));
+    begin = end + 1;
   }
-  return fmt::format("{} \"{}\"", option.name, quoted);
+  return words;
 }
 
 }  // namespace
@@ -52,7 +43,7 @@ std::vector<Options::Pair> Options::matching(std::span<const std::string_view> g
   std::vector<Pair> found;
   for (const Option& option : option_table()) {
     for (const std::string_view name : {option.name, option.alias}) {
-      if (name.empty()) continue;
+      if (name.empty() || option.form == Option::Form::lines) continue;
       const auto glob = wanted(name);
       if (glob == globs.end()) continue;
       // A name without wildcards is repeated in the letters it was asked in, as Redis does.
@@ -63,33 +54,36 @@ std::vector<Options::Pair> Options::matching(std::span<const std::string_view> g
   return found;
 }
 
-// Everything is tried on a copy first; only when all of it is good does it become the settings.
+// In two passes, as Redis does: whether they may be changed at all, then what they are to be.
+// Values are tried on a copy; only when all of them are good does it become the settings.
 std::optional<std::string> Options::set(
     std::span<const std::pair<std::string_view, std::string_view>> changes) {
-  Settings next = settings;
-  std::vector<const Option*> changed;
-  for (const auto& [name, value] : changes) {
-    const Option* option = find_option(name);
-    if (option == nullptr) return errors::config_unknown(name);
-    std::optional<std::string> problem;
-    if (std::find(changed.begin(), changed.end(), option) != changed.end()) {
-      problem = errors::config_duplicate;
-    } else if (option->change == Change::guarded) {
-      problem = errors::config_protected;
-    } else if (option->change != Change::live) {
-      problem = errors::config_immutable;
-    } else {
-      problem = parse_option(*option, next, std::span(&value, 1));
+  std::vector<std::string_view> names;
+  for (const auto& [asked, value] : changes) {
+    const Option* option = find_option(asked);
+    if (option == nullptr || option->form == Option::Form::lines) {
+      return errors::config_unknown(asked);
     }
-    if (problem) return errors::config_failed(name, *problem);
-    changed.push_back(option);
+    std::optional<std::string> problem = gate_of(*option);
+    // The older name stays the older one, in the table's letters.
+    const std::string_view name = is_directive(option->name, asked) ? option->name : option->alias;
+    if (!problem && std::find(names.begin(), names.end(), name) != names.end()) {
+      problem = errors::config_duplicate;
+    }
+    if (problem) return errors::config_failed(asked, *problem);
+    names.push_back(name);
+  }
+  Settings next = settings;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const Option& option = *find_option(names[i]);
+    if (const auto problem = parse_option(option, next, words_of(option, changes[i].second))) {
+      return errors::config_failed(names[i], *problem);
+    }
+    if (option.name == "maxmemory") next.maxmemory_given = true;
   }
   std::swap(settings, next);
   publish();
-  for (const Option* option : changed) {
-    if (option->name == "maxmemory") settings.maxmemory_given = true;
-    tell(option->name);
-  }
+  for (const std::string_view name : names) tell(find_option(name)->name);
   return std::nullopt;
 }
 
@@ -117,40 +111,6 @@ void Options::publish() {
   limits.idle_s.store(settings.timeout_s, relaxed);
   limits.keepalive_s.store(settings.tcp_keepalive_s, relaxed);
   limits.need_password.store(!settings.requirepass.empty(), relaxed);
-}
-
-// Lines that name an option are said anew, once; options that differ from their default and had no
-// line come last. The new file takes the old one's place in one step, so nobody ever sees half of
-// it.
-std::optional<std::string> Options::rewrite() const {
-  const Settings defaults;
-  std::set<const Option*> written;
-  std::string text;
-  std::ifstream old(file);
-  for (std::string line; std::getline(old, line);) {
-    protocol::LineWords words(line);
-    const bool has_word = words.next() == protocol::LineWords::Step::word;
-    const Option* option = has_word ? find_option(words.word()) : nullptr;
-    if (option == nullptr || option->change == Change::fixed) {
-      text += line + "\n";
-    } else if (written.insert(option).second) {
-      text += config_line(*option, settings) + "\n";
-    }
-  }
-  for (const Option& option : option_table()) {
-    if (option.change == Change::fixed || written.contains(&option)) continue;
-    if (option.name == "maxmemory" && !settings.maxmemory_given) continue;
-    if (print_option(option, settings) == print_option(option, defaults)) continue;
-    text += config_line(option, settings) + "\n";
-  }
-  const std::string fresh = file + ".new";
-  std::ofstream out(fresh);
-  out << text;
-  out.close();
-  if (!out || std::rename(fresh.c_str(), file.c_str()) != 0) {
-    return fmt::format("ERR Rewriting config file: {}", std::strerror(errno));
-  }
-  return std::nullopt;
 }
 
 void Options::when_changed(std::string directive, std::function<void()> hook) {

@@ -28,6 +28,12 @@ struct OutputBounds {
   std::int64_t soft_s = 0;
 };
 
+// A line of a config file without its directive, for those that may be said several times.
+struct ConfigLine {
+  std::vector<std::string> words;
+  std::string where;  // "larder.conf:12"
+};
+
 // With how long collections stay compact.
 struct Settings : storage::CollectionLimits {
   // Network.
@@ -44,6 +50,7 @@ struct Settings : storage::CollectionLimits {
   // Process.
   int threads = 0;  // 0: from cores and cgroup quota
   bool daemonize = false;
+  std::string supervised = "auto";  // systemd, no, or auto: whoever set $NOTIFY_SOCKET
   std::string pidfile;
   std::string logfile;  // empty: standard output
   std::string loglevel = "notice";
@@ -76,6 +83,7 @@ struct Settings : storage::CollectionLimits {
 
   // Security.
   std::string requirepass;
+  std::vector<ConfigLine> users;               // as the config file declares them
   std::string enable_debug_command = "local";  // no, yes, or local: from this machine only
 
   // Scripts and logs.
@@ -118,8 +126,9 @@ class Options {
   Options();
 
   Settings settings;
-  ConnectionLimits limits;  // as publish() last left them
-  std::string file;         // the config file it was read from, absolute; empty: none
+  ConnectionLimits limits;            // as publish() last left them
+  std::string file;                   // the config file it was read from, absolute; empty: none
+  std::vector<std::string> warnings;  // what was passed over on the way here: for the log
 
   using Pair = std::pair<std::string, std::string>;
   // CONFIG GET: every directive one of the globs matches, each once, with its value as redis.conf
@@ -132,6 +141,9 @@ class Options {
   // Sets maxmemory, which nobody gave: the machine's share is another one now. Answers whether that
   // changed anything. Like set(), while every loop is held off.
   bool follow_machine(std::uint64_t maxmemory_bytes);
+  // Who the users are now, as CONFIG REWRITE is to write them ("alice on ~* +@all"); without it,
+  // those of the settings.
+  std::function<std::vector<std::string>()> user_lines;
   // CONFIG REWRITE: the file it was read from says what is in force now; comments and order stay.
   // The error text, or nothing.
   std::optional<std::string> rewrite() const;
@@ -146,9 +158,11 @@ class Options {
   std::vector<std::pair<std::string, std::function<void()>>> hooks_;
 };
 
-// Fills options from argv and the config file it may name (the command line wins). Throws
-// std::runtime_error with a sentence (file and line where there is one). Returns an exit status
-// when there is nothing to serve (--help, --version).
-std::optional<int> read_command_line(Options& options, int argc, const char* const* argv);
+// Fills options from the config file, over it the environment (LARDER_MAXMEMORY=1gb), and over that
+// argv. Throws std::runtime_error with a sentence (file and line where there is one). Returns an
+// exit status when there is nothing to serve (--help, --version, --check-config).
+// `environment`: as environ, null for none.
+std::optional<int> read_command_line(Options& options, int argc, const char* const* argv,
+                                     const char* const* environment = nullptr);
 
 }  // namespace larder::server
