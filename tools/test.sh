@@ -2,7 +2,7 @@
 # Installs what is missing, builds and tests everything, and ends with one plain line:
 # "N passed, N failed". Exit status 0 only if nothing failed.
 #
-#   tools/test.sh            style, release, asan, tsan, fuzz
+#   tools/test.sh            style, release, asan, fuzz, tsan
 #   tools/test.sh --quick    style and release only
 #   tools/test.sh --tidy     clang-tidy over every file as well (slow)
 #
@@ -96,12 +96,14 @@ if stage dependencies tools/dependencies.sh all; then
   stage format check_format
   suite release '^(unit|wire|boundaries|stress|layers|clients)$'
   if [ "$quick" = no ]; then
-    suite asan '^(unit|wire|boundaries|stress)$'
+    settings=("-DLARDER_FUZZ_SECONDS=${LARDER_FUZZ_SECONDS:-30}")
+    if stage asan-build build asan; then
+      stage asan cases asan '^(unit|wire|boundaries|stress)$'
+      stage fuzz cases fuzz '^fuzz$'
+    fi
+    settings=()
     suite tsan '^(threads|wire|stress)$' \
       --target larder storage_thread_tests stress_tests wire_tests hostile_clients_test
-    settings=("-DLARDER_FUZZ_SECONDS=${LARDER_FUZZ_SECONDS:-30}")
-    suite fuzz '^fuzz$' --target fuzzers
-    settings=()
   fi
   [ "$tidy" = yes ] && stage tidy build tidy
 fi
