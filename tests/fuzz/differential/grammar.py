@@ -6,6 +6,8 @@ import random
 KEYS = [b"a", b"b", b"c", b"d", b"e{x}", b"f"]
 # Ranges of names mean something only where all scores are the same: nothing else is put there.
 ONE_SCORE = b"names"
+# One word more means something since 7.2.
+NEWER_WORD = (b"ZRANK", b"ZREVRANK")
 WORDS = [b"", b"a", b"b", b"field", b"member-of-some-length", b"x" * 64, b"y" * 65, b"\x00\xff\r\n",
          b"0", b"1", b"-1", b"2", b"3", b"10", b"17", b"127", b"128", b"32768", b"-2147483649",
          b"9223372036854775807", b"-9223372036854775808", b"9223372036854775808", b"01", b"+1", b" 1",
@@ -276,6 +278,8 @@ def functions(c):
 
     def text():
         words = one_command(c)
+        while words[0] in NEWER_WORD:  # FCALL's words follow it, and one of them would be that
+            words = one_command(c)
         body = "return redis.call('%s', keys[1], unpack(args))" % words[0].decode()
         registered = c.choice(["redis.register_function('%s', function(keys, args) %s end)",
                                "redis.register_function{function_name='%s', callback=function(keys, args) %s end, flags={'no-writes'}}",
@@ -313,8 +317,8 @@ def ill_formed(c, families):
         return words  # what a cursor means, how far COUNT goes, and what is drawn, is each server's own
     if words[:2] == [b"FUNCTION", b"LIST"]:
         return words  # several libraries come in an order of each server's own
-    if words[0] in (b"ZRANK", b"ZREVRANK") or ONE_SCORE in words:
-        return words  # one word more is 7.2's; names keep their score
+    if words[0] in NEWER_WORD or ONE_SCORE in words:
+        return words  # names keep their score
     act = c.randint(0, 2)
     if act == 0 and len(words) > 1:
         del words[c.randint(1, len(words) - 1)]
