@@ -2,9 +2,14 @@
 //
 // A level-triggered epoll set of a loop's sockets, itself watched by the loop's io_context. Asio's
 // own sockets cost a system call per request that brings nothing: a read that finds no bytes (to
-// arm the edge), or an epoll_ctl. A level- triggered set needs neither, and it hands out every
+// arm the edge), or an epoll_ctl. A level-triggered set needs neither, and it hands out every
 // ready connection of a wake-up at once, so that the commands of all of them can be prefetched
 // together (DESIGN.md: cache misses are the engine).
+//
+// Not io_uring: a bare loop of fixed replies with one submission a wake-up (multishot receives into
+// provided buffers, sends together, SINGLE_ISSUER and DEFER_TASKRUN, Linux 6.18) took per request
+// 11.0 and 10.6 us of CPU without a pipeline where the same over epoll took 11.5 and 10.6, and at a
+// pipeline of 16 677 and 803 ns where epoll took 677 and 727. The time is TCP's, not the calls'.
 //
 // Thread: loop.
 #pragma once
