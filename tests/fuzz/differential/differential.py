@@ -71,13 +71,16 @@ def normalised(words, reply):
     return reply
 
 
-def is_newer(name, ours):
-    """Since 7.2 these look at their arguments before the key."""
-    return name in (b"BITCOUNT", b"BITPOS") and isinstance(ours, ErrorReply)
+def is_newer(words, ours):
+    """What is refused since 7.2: arguments that are looked at before the key, and the rank that has no
+    opposite."""
+    name = words[0].upper()
+    is_refused = name in (b"BITCOUNT", b"BITPOS") or (name == b"LPOS" and b"-9223372036854775808" in words)
+    return is_refused and isinstance(ours, ErrorReply)
 
 
 def alike(words, ours, theirs):
-    return is_newer(words[0].upper(), ours) or normalised(words, ours) == normalised(words, theirs)
+    return is_newer(words, ours) or normalised(words, ours) == normalised(words, theirs)
 
 
 class Sides:

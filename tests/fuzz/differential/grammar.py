@@ -317,8 +317,8 @@ def ill_formed(c, families):
         return words  # what a cursor means, how far COUNT goes, and what is drawn, is each server's own
     if words[:2] == [b"FUNCTION", b"LIST"]:
         return words  # several libraries come in an order of each server's own
-    if words[0] in NEWER_WORD or ONE_SCORE in words:
-        return words  # names keep their score
+    if words[0] in NEWER_WORD or ONE_SCORE in words or b"REDIRECT" in words:
+        return words  # names keep their score; another number may be a connection of one server
     act = c.randint(0, 2)
     if act == 0 and len(words) > 1:
         del words[c.randint(1, len(words) - 1)]
