@@ -215,10 +215,15 @@ class Reader {
   std::set<std::string> warned_;
 };
 
-// What the file is to say of the options: a line is taken for each line that named one, in order.
+// What the file is to say of the options. A directive that is said several times has a key: the
+// class of client-output-buffer-limit, the name of a user; its line is the one with that key.
 class Rewriter {
  public:
-  explicit Rewriter(const Options& options) : options_(options) {}
+  explicit Rewriter(const Options& options) : options_(options) {
+    for (const Option& option : option_table()) {
+      if (option.change != Change::fixed) unsaid_[&option] = lines_of(option);
+    }
+  }
 
   std::string rewrite(const std::string& path) {
     std::string text;
@@ -235,29 +240,40 @@ class Rewriter {
 
  private:
   static constexpr std::string_view kMark = "# Added by CONFIG REWRITE";
+  using Lines = std::vector<std::string>;
+
+  static bool is_said_often(const Option& option) {
+    return option.form == Option::Form::bounds || option.form == Option::Form::lines;
+  }
 
   std::string rewritten(const std::string& line) {
     const auto words = words_of(line);
     const Option* option = words && !words->empty() ? find_option(words->front()) : nullptr;
     if (option == nullptr || option->change == Change::fixed) return line + "\n";
-    const std::vector<std::string> values = lines_of(*option);
-    const std::size_t i = written_[option]++;
-    if (i >= values.size()) return "";
-    return says(*option, *words, values[i]) ? line + "\n" : line_of(*option, values[i]);
+    Lines& unsaid = unsaid_[option];
+    const auto value = std::find_if(unsaid.begin(), unsaid.end(), [&](const std::string& one) {
+      return !is_said_often(*option) || (words->size() > 1 && one.starts_with(key_of((*words)[1])));
+    });
+    if (value == unsaid.end()) return "";
+    const std::string text = says(*option, *words, *value) ? line + "\n" : line_of(*option, *value);
+    unsaid.erase(value);
+    return text;
   }
 
-  // Whether the line says so in words of its own, as `maxmemory 1gb` does.
+  static std::string key_of(const std::string& word) {
+    return (is_directive("replica", word) ? "slave" : word) + ' ';
+  }
+
+  // Whether the line says just that in words of its own, as `maxmemory 1gb` does.
   static bool says(const Option& option, const std::vector<std::string>& words,
                    const std::string& value) {
     Settings scratch;
     const std::vector<std::string_view> views(words.begin() + 1, words.end());
     if (parse_option(option, scratch, views)) return false;
-    const std::vector<std::string> lines = option_lines(option, scratch);
-    const bool is_one_of_many = option.form == Option::Form::bounds ||
-                                option.form == Option::Form::lines;
-    if (option.form == Option::Form::bounds && words.size() != 5) return false;
-    return is_one_of_many ? std::find(lines.begin(), lines.end(), value) != lines.end()
-                          : lines.front() == value;
+    const Lines lines = option_lines(option, scratch);
+    constexpr std::size_t kWordsOfOneClass = 5;
+    if (option.form == Option::Form::bounds && words.size() != kWordsOfOneClass) return false;
+    return std::find(lines.begin(), lines.end(), value) != lines.end();
   }
 
   std::string added() {
@@ -266,17 +282,18 @@ class Rewriter {
     for (const Option& option : option_table()) {
       if (option.change == Change::fixed) continue;
       if (option.name == "maxmemory" && !options_.settings.maxmemory_given) continue;
-      const std::vector<std::string> values = lines_of(option);
-      const std::vector<std::string> usual = option_lines(option, defaults);
-      for (std::size_t i = written_[&option]; i < values.size(); ++i) {
-        const bool is_usual = std::find(usual.begin(), usual.end(), values[i]) != usual.end();
-        if (!is_usual) text += line_of(option, values[i]);
+      // Said by client-output-buffer-limit.
+      if (option.field == Option::Field(&Settings::output_buffer_hard_limit)) continue;
+      const Lines usual = option_lines(option, defaults);
+      for (const std::string& value : unsaid_[&option]) {
+        const bool is_usual = std::find(usual.begin(), usual.end(), value) != usual.end();
+        if (!is_usual) text += line_of(option, value);
       }
     }
     return text;
   }
 
-  std::vector<std::string> lines_of(const Option& option) const {
+  Lines lines_of(const Option& option) const {
     if (option.field == Option::Field(&Settings::users) && options_.user_lines) {
       return options_.user_lines();
     }
@@ -288,7 +305,7 @@ class Rewriter {
   }
 
   const Options& options_;
-  std::map<const Option*, std::size_t> written_;
+  std::map<const Option*, Lines> unsaid_;
 };
 
 // Writes all of it to the disk; false with errno when it can't.

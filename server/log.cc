@@ -26,6 +26,10 @@ constexpr std::array<std::pair<std::string_view, LogLevel>, 5> kLevels{{
 // The marks redis-server puts before its lines, which log readers know.
 constexpr std::string_view kMarks = ".-*# ";
 
+int open_to_append(const std::string& path) {
+  return open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+}
+
 }  // namespace
 
 std::optional<LogLevel> log_level_named(std::string_view name) {
@@ -35,13 +39,22 @@ std::optional<LogLevel> log_level_named(std::string_view name) {
   return std::nullopt;
 }
 
-Log::Log(LogLevel level, const std::string& path) : level_(level) {
+Log::Log(LogLevel level, const std::string& path) : level_(level), path_(path) {
   if (path.empty()) return;
-  file_ = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  file_ = open_to_append(path);
   if (file_ < 0) {
     throw std::runtime_error(
         fmt::format("Can't open the log file '{}': {}", path, std::strerror(errno)));
   }
+}
+
+bool Log::reopen() {
+  if (path_.empty()) return true;
+  const int fresh = open_to_append(path_);
+  if (fresh < 0) return false;
+  const bool good = dup3(fresh, file_, O_CLOEXEC) >= 0;
+  close(fresh);
+  return good;
 }
 
 Log::~Log() {

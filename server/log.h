@@ -25,6 +25,10 @@ class Log {
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
+  // Writes to the file of that name from now on, after it has been moved away: false with errno,
+  // and the old one stays, when it can't be opened. Any thread.
+  bool reopen();
+
   void level(LogLevel level) { level_.store(level, std::memory_order_relaxed); }
   bool shows(LogLevel level) const { return level >= level_.load(std::memory_order_relaxed); }
 
@@ -37,7 +41,8 @@ class Log {
 
  private:
   std::atomic<LogLevel> level_;  // relaxed: a line more or less at the moment of change
-  int file_ = 1;
+  const std::string path_;
+  int file_ = 1;  // reopen() lets the same number stand for another file
 };
 
 }  // namespace larder::server

@@ -1,6 +1,6 @@
-// Options: ONE table of rows (name, kind, default, live-settable or not, help) that drives the
-// command line (CLI11), the config file in redis.conf syntax, CONFIG GET / SET / REWRITE, and the
-// docs. Settings is where the values are read.
+// Options: ONE table of rows (name, section, unit, default, live-settable or not, help) that drives
+// the command line, the environment, the config file in redis.conf syntax, CONFIG GET / SET /
+// REWRITE, and what people read of them (manual.h). Settings is where the values are read.
 //
 // Thread: filled before the loops start. Changed afterwards only by CONFIG SET, whose row runs with
 // every loop held off, so loops read plain fields without locks.

@@ -5,12 +5,18 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstring>
+#include <optional>
 #include <random>
 #include <stdexcept>
 
+#include "server/engine/dispatch.h"
+#include "server/engine/lane.h"
 #include "server/engine/ticks.h"
 #include "server/machine.h"
+#include "server/metrics/summary.h"
 #include "server/version.h"
 
 namespace larder::server {
@@ -51,7 +57,8 @@ std::size_t loops_for(int wanted) {
 Server::Server(Options& options, Log& log)
     : options_(options),
       log_(log),
-      engine_(options, clock_, *this, log, loops_for(options.settings.threads), draw_seed()) {
+      engine_(options, clock_, *this, log, loops_for(options.settings.threads), draw_seed()),
+      supervisor_(options.settings.supervised) {
   refuse_open_door();
   raise_file_limit(options_.settings, log_);
   options_.publish();
@@ -110,16 +117,53 @@ void Server::listen() {
 void Server::let_slow_scripts_poll() {
   engine_.services().scripts.when_slow([this](Lane& lane) {
     engine_.services().turnstile.mark_long();
+    supervisor_.beat();
+    if (lane.index == 0) script_is_slow_ = true;
     loops_[lane.index]->serve_while_busy();
+    if (lane.index == 0) script_is_slow_ = false;
   });
 }
 
 void Server::wait_for_signals() {
-  signals_ = std::make_unique<asio::signal_set>(loops_.front()->context(), SIGINT, SIGTERM);
+  if (!signals_) {
+    signals_ = std::make_unique<asio::signal_set>(loops_.front()->context(), SIGINT, SIGTERM);
+    signals_->add(SIGHUP);
+    signals_->add(SIGUSR1);
+  }
   signals_->async_wait([this](asio::error_code error, int signal) {
     if (error) return;
-    shut_down(signal == SIGINT ? "SIGINT" : "SIGTERM");
+    take_signal(signal);
+    wait_for_signals();
   });
+}
+
+void Server::take_signal(int signal) {
+  switch (signal) {
+    case SIGHUP: return reload();
+    case SIGUSR1: return log_state();
+    default: return shut_down(signal == SIGINT ? "SIGINT" : "SIGTERM");
+  }
+}
+
+void Server::reload() {
+  if (!log_.reopen()) {
+    log_.warning(fmt::format("SIGHUP: can't open the log file again: {}", std::strerror(errno)));
+  }
+  log_.notice("SIGHUP: the log file is opened again");
+  for (const auto& hook : reload_hooks_) hook();
+}
+
+void Server::log_state() {
+  Lane& lane = engine_.lane(0);
+  // In the middle of a script nobody can look at the keys.
+  std::optional<LaneVisit> visit;
+  if (!script_is_slow_) visit.emplace(engine_.services(), lane);
+  if (!visit || !visit->is_inside()) {
+    log_.notice("SIGUSR1: a script runs for long; ask again when it is over (SCRIPT KILL ends it)");
+    return;
+  }
+  const Alone alone(engine_.services(), lane);
+  for (const std::string& line : state_summary(engine_.services())) log_.notice(line);
 }
 
 void Server::run() {
@@ -128,6 +172,9 @@ void Server::run() {
   log_.notice(fmt::format("Larder {} ready to accept connections on port {} with {} event loop{}",
                           kLarderVersion, options_.settings.port, loops_.size(),
                           loops_.size() == 1 ? "" : "s"));
+  supervisor_.ready(loops_.size(), [this](std::size_t i) {
+    asio::post(loops_[i]->context(), [this, i] { supervisor_.sign(i); });
+  });
   loops_.front()->run();
   for (std::size_t i = 1; i < loops_.size(); ++i) loops_[i]->join();
   log_.notice("Larder is now ready to exit, bye bye...");
@@ -136,6 +183,7 @@ void Server::run() {
 void Server::shut_down(const std::string& reason) {
   if (is_stopping_.exchange(true)) return;
   log_.notice(fmt::format("Shutting down: {}", reason));
+  supervisor_.stopping();
   // A script that runs now ends, or its loop would never come free.
   engine_.services().scripts.request_stop();
   asio::post(loops_.front()->context(), [this] {

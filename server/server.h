@@ -6,8 +6,10 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/engine/engine.h"
@@ -16,6 +18,7 @@
 #include "server/net/listener.h"
 #include "server/net/loop.h"
 #include "server/options.h"
+#include "server/supervisor.h"
 #include "storage/clock.h"
 #include "storage/reaper.h"
 
@@ -30,11 +33,17 @@ class Server final : public ServerControl {
   // Serves until a signal or SHUTDOWN.
   void run();
   void shut_down(const std::string& reason) override;
+  // Called at each SIGHUP, on loop 0, after the log file was opened again: for what else is to be
+  // read anew. Before run().
+  void when_reloaded(std::function<void()> hook) { reload_hooks_.push_back(std::move(hook)); }
 
  private:
   void refuse_open_door() const;
   void listen();
   void wait_for_signals();
+  void take_signal(int signal);
+  void reload();
+  void log_state();
   void let_slow_scripts_poll();
 
   Options& options_;
@@ -42,6 +51,9 @@ class Server final : public ServerControl {
   storage::RealClock clock_;
   storage::Reaper reaper_;  // ends after everything that holds blobs
   Engine engine_;
+  Supervisor supervisor_;
+  std::vector<std::function<void()>> reload_hooks_;
+  bool script_is_slow_ = false;  // one that runs on loop 0 lets it serve others
   std::vector<std::unique_ptr<net::Loop>> loops_;
   std::unique_ptr<net::Listener> listener_;
   std::unique_ptr<asio::signal_set> signals_;

@@ -90,7 +90,7 @@ void server(const Services& services, Page& page) {
   page.line("hz:10");
   page.line("configured_hz:10");
   page.line("executable:{}", executable_path());
-  page.line("config_file:");
+  page.line("config_file:{}", services.options.file);
   page.line("io_threads_active:{}", services.lanes.size() > 1 ? 1 : 0);
   page.line("event_loops:{}", services.lanes.size());
 }
