@@ -400,6 +400,8 @@ inline constexpr Text config_immutable = "can't set immutable config";  // for c
 inline constexpr Text config_protected = "can't set protected config";
 inline constexpr Text config_duplicate = "duplicate parameter";
 inline constexpr Text config_not_memory = "argument must be a memory value";
+inline constexpr Text config_not_share = "argument must be a memory or percent value";
+inline constexpr Text config_not_tls = "Unable to update TLS configuration. Check server logs.";
 inline constexpr Text config_not_yes_or_no = "argument must be 'yes' or 'no'";
 inline constexpr Text buffer_limit_words =
     "Wrong number of arguments in buffer limit configuration.";
@@ -408,6 +410,7 @@ inline constexpr Text buffer_limit_class =
 inline constexpr Text buffer_limit_number =
     "Error in hard, soft or soft_seconds setting in buffer limit configuration.";
 inline constexpr Text config_not_events = "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
+inline constexpr Text config_above_hundred = "percentage argument must be less or equal to 100";
 inline constexpr Text config_not_an_integer = "argument couldn't be parsed into an integer";
 inline constexpr Text slowlog_count = "ERR count should be greater than or equal to -1";
 // To a RESP2 client that listens to channels; the command's full name.

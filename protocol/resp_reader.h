@@ -71,6 +71,9 @@ class RespReader {
   // read; 0 if unknown.
   std::size_t wanted_bytes() const { return wanted_bytes_; }
 
+  // Of what it remembers of a partial request.
+  std::size_t capacity_bytes() const { return slices_.capacity() * sizeof(Slice); }
+
   Limits& limits() { return limits_; }
   const Limits& limits() const { return limits_; }
 

@@ -76,7 +76,6 @@ constexpr std::string_view kForeign[] = {
     "masteruser",
     "max-new-connections-per-cycle",
     "max-new-tls-connections-per-cycle",
-    "maxmemory-clients",
     "maxmemory-eviction-tenacity",
     "min-replicas-",
     "min-slaves-",

@@ -45,6 +45,18 @@ std::int64_t load_number(const Option& option, const Settings& settings) {
   return 0;
 }
 
+// "64mb", or "5%", which is minus five.
+std::optional<std::int64_t> parse_share(std::string_view text) {
+  if (text.ends_with('%')) {
+    const auto percent = storage::strict_integer(text.substr(0, text.size() - 1));
+    if (!percent || *percent < 0) return std::nullopt;
+    return -*percent;
+  }
+  const auto bytes = parse_bytes(text);
+  if (!bytes || *bytes > INT64_MAX) return std::nullopt;
+  return static_cast<std::int64_t>(*bytes);
+}
+
 std::optional<std::string> parse_number(const Option& option, Settings& settings,
                                         std::string_view text) {
   std::optional<std::int64_t> value;
@@ -52,6 +64,10 @@ std::optional<std::string> parse_number(const Option& option, Settings& settings
     const auto bytes = parse_bytes(text);
     if (!bytes || *bytes > INT64_MAX) return std::string(errors::config_not_memory);
     value = static_cast<std::int64_t>(*bytes);
+  } else if (option.form == Form::share) {
+    value = parse_share(text);
+    if (!value) return std::string(errors::config_not_share);
+    if (*value < option.lowest) return std::string(errors::config_above_hundred);
   } else if (option.form == Form::octal) {
     int parsed = 0;
     const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), parsed, 8);
@@ -244,6 +260,10 @@ std::string print_option(const Option& option, const Settings& settings) {
     case Form::bounds: return fmt::format("{}", fmt::join(bounds_lines(settings), " "));
     case Form::lines: return "";
     case Form::octal: return fmt::format("{:o}", load_number(option, settings));
+    case Form::share: {
+      const std::int64_t value = load_number(option, settings);
+      return value < 0 ? fmt::format("{}%", -value) : fmt::format("{}", value);
+    }
     case Form::number:
     case Form::bytes: return fmt::format("{}", load_number(option, settings));
     default: return settings.*std::get<std::string Settings::*>(option.field);

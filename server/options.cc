@@ -12,6 +12,15 @@ namespace larder::server {
 namespace errors = protocol::errors;
 namespace {
 
+// Shares of a small maxmemory would leave clients less than one large request.
+constexpr std::uint64_t kLeastClientShareBytes = 64ull << 20;
+
+std::uint64_t share_of(std::int64_t value, std::uint64_t whole) {
+  if (value >= 0) return static_cast<std::uint64_t>(value);
+  const auto percent = static_cast<std::uint64_t>(-value);
+  return whole / 100 * percent + whole % 100 * percent / 100;
+}
+
 // Why it may not be changed over the wire, whatever the value is.
 std::optional<std::string> gate_of(const Option& option) {
   if (option.change == Change::guarded) return std::string(errors::config_protected);
@@ -81,15 +90,28 @@ std::optional<std::string> Options::set(
     }
     if (option.name == "maxmemory") next.maxmemory_given = true;
   }
+  if (const auto problem = try_out(next, names)) return problem;
   std::swap(settings, next);
   publish();
   for (const std::string_view name : names) tell(find_option(name)->name);
   return std::nullopt;
 }
 
+std::optional<std::string> Options::try_out(const Settings& next,
+                                            std::span<const std::string_view> names) const {
+  const auto one = std::find_if(names.begin(), names.end(), [&](std::string_view name) {
+    return tried_hook_ && name.starts_with(tried_prefix_);
+  });
+  if (one == names.end()) return std::nullopt;
+  const std::optional<std::string> problem = tried_hook_(next);
+  if (!problem) return std::nullopt;
+  return errors::config_failed(*one, *problem);
+}
+
 bool Options::follow_machine(std::uint64_t maxmemory_bytes) {
   if (settings.maxmemory_given || settings.maxmemory == maxmemory_bytes) return false;
   settings.maxmemory = maxmemory_bytes;
+  publish();
   tell("maxmemory");
   return true;
 }
@@ -107,10 +129,25 @@ void Options::publish() {
   limits.normal_output.store({settings.output_buffer_hard_limit, settings.normal_output.soft_bytes,
                               settings.normal_output.soft_s});
   limits.listener_output.store(settings.listener_output);
+  std::uint64_t client_bytes = share_of(settings.maxmemory_clients, settings.maxmemory);
+  if (settings.maxmemory_clients < 0 && client_bytes != 0) {
+    client_bytes = std::max(client_bytes, kLeastClientShareBytes);
+  }
+  limits.client_bytes.store(client_bytes, relaxed);
   limits.clients.store(settings.maxclients, relaxed);
+  limits.spares_loopback.store(settings.maxclients_per_source < 0, relaxed);
+  const std::uint64_t of_source = share_of(settings.maxclients_per_source, settings.maxclients);
+  limits.clients_of_source.store(
+      settings.maxclients_per_source == 0 ? 0 : std::max<std::uint64_t>(1, of_source), relaxed);
   limits.idle_s.store(settings.timeout_s, relaxed);
   limits.keepalive_s.store(settings.tcp_keepalive_s, relaxed);
   limits.need_password.store(!settings.requirepass.empty(), relaxed);
+}
+
+void Options::when_tried(std::string prefix,
+                         std::function<std::optional<std::string>(const Settings& next)> hook) {
+  tried_prefix_ = std::move(prefix);
+  tried_hook_ = std::move(hook);
 }
 
 void Options::when_changed(std::string directive, std::function<void()> hook) {

@@ -46,6 +46,23 @@ struct Settings : storage::CollectionLimits {
   int timeout_s = 0;
   bool protected_mode = true;
   std::uint64_t maxclients = 10'000;
+  std::int64_t maxclients_per_source = -90;  // below nought: per cent of maxclients; 0: any number
+
+  // TLS.
+  int tls_port = 0;
+  std::string tls_cert_file;
+  std::string tls_key_file;
+  std::string tls_key_file_pass;
+  std::string tls_ca_cert_file;
+  std::string tls_ca_cert_dir;
+  std::string tls_auth_clients = "yes";
+  std::string tls_protocols;  // empty: what is not out of date
+  std::string tls_ciphers;
+  std::string tls_ciphersuites;
+  bool tls_prefer_server_ciphers = false;
+  bool tls_session_caching = true;
+  std::int64_t tls_session_cache_size = 20'480;
+  std::int64_t tls_session_cache_timeout_s = 300;
 
   // Process.
   int threads = 0;  // 0: from cores and cgroup quota
@@ -73,10 +90,11 @@ struct Settings : storage::CollectionLimits {
   // Limits.
   std::uint64_t proto_max_bulk_len = 512ull << 20;
   std::uint64_t client_query_buffer_limit = 1ull << 30;
+  std::int64_t maxmemory_clients = -10;  // below nought: per cent of maxmemory; 0: any amount
   // client-output-buffer-limit. Of the normal class, the hard limit has an option of its own. There
   // are no replicas; what is said of them is repeated.
   std::uint64_t output_buffer_hard_limit = 256ull << 20;
-  OutputBounds normal_output;  // but for hard_bytes
+  OutputBounds normal_output = {0, 64ull << 20, 60};  // but for hard_bytes
   OutputBounds replica_output = {256ull << 20, 64ull << 20, 60};
   OutputBounds listener_output = {32ull << 20, 8ull << 20, 60};
   std::uint64_t tracking_table_max_keys = 1'000'000;
@@ -113,7 +131,10 @@ struct ConnectionLimits {
   std::atomic<std::uint64_t> unread_request_bytes{0};  // client-query-buffer-limit
   OutputLimit normal_output;                           // client-output-buffer-limit normal
   OutputLimit listener_output;                         // client-output-buffer-limit pubsub
+  std::atomic<std::uint64_t> client_bytes{0};          // maxmemory-clients; 0: any number
   std::atomic<std::uint64_t> clients{0};               // maxclients
+  std::atomic<std::uint64_t> clients_of_source{0};     // maxclients-per-source; 0: any number
+  std::atomic<bool> spares_loopback{false};            // which is not for this machine's own
   std::atomic<int> idle_s{0};                          // timeout; 0: none
   std::atomic<int> keepalive_s{0};                     // tcp-keepalive; 0: none
   std::atomic<bool> need_password{false};
@@ -149,13 +170,23 @@ class Options {
   std::optional<std::string> rewrite() const;
   // The settings as they are now become the limits that connections see.
   void publish();
+  // Called with the settings as CONFIG SET wants them, when a directive of that prefix is among
+  // what changes and the rest of it is fine: answers the error text, and then nothing changes, or
+  // takes them over.
+  void when_tried(std::string prefix,
+                  std::function<std::optional<std::string>(const Settings& next)> hook);
   // Called after a live change of that directive ("maxmemory", "maxmemory-policy"…).
   void when_changed(std::string directive, std::function<void()> hook);
 
  private:
   void tell(std::string_view directive) const;
 
+  std::optional<std::string> try_out(const Settings& next,
+                                     std::span<const std::string_view> names) const;
+
   std::vector<std::pair<std::string, std::function<void()>>> hooks_;
+  std::string tried_prefix_;
+  std::function<std::optional<std::string>(const Settings& next)> tried_hook_;
 };
 
 // Fills options from the config file, over it the environment (LARDER_MAXMEMORY=1gb), and over that

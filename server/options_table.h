@@ -52,6 +52,7 @@ struct Option {
     list,    // any number of words, in a std::vector<std::string>
     events,  // letters of notify-keyspace-events
     bounds,  // client-output-buffer-limit
+    share,   // an amount, or per cent of another option: a number below nought then
     lines,   // a directive that may be said again and again, in a std::vector<ConfigLine>: of the
              // config file only, unknown to CONFIG GET and SET
   };

@@ -12,6 +12,7 @@
 #include <random>
 #include <stdexcept>
 
+#include "protocol/errors.h"
 #include "server/engine/dispatch.h"
 #include "server/engine/lane.h"
 #include "server/engine/ticks.h"
@@ -65,7 +66,14 @@ Server::Server(Options& options, Log& log)
   for (std::size_t i = 0; i < loops_for(options_.settings.threads); ++i) {
     loops_.push_back(std::make_unique<net::Loop>(engine_, engine_.lane(i)));
   }
-  listener_ = std::make_unique<net::Listener>(loops_.front()->context(), engine_, loops_);
+  if (options_.settings.tls_port != 0) {
+    doorway_ = std::make_unique<net::Doorway>(
+        engine_, loops_, std::make_shared<const net::TlsContext>(options_.settings));
+    follow_tls_options();
+    when_reloaded([this] { renew_certificates(); });
+  }
+  listener_ =
+      std::make_unique<net::Listener>(loops_.front()->context(), engine_, loops_, doorway_.get());
   listen();
   let_slow_scripts_poll();
   wait_for_signals();
@@ -77,7 +85,8 @@ Server::~Server() = default;
 // words.
 void Server::refuse_open_door() const {
   const Settings& settings = options_.settings;
-  if (!settings.protected_mode || !settings.requirepass.empty() || settings.port == 0) return;
+  if (!settings.protected_mode || !settings.requirepass.empty()) return;
+  if (settings.port == 0 && settings.tls_port == 0) return;
   for (std::string address : settings.bind) {
     if (address.starts_with('-')) address.erase(0, 1);
     if (is_loopback(address)) continue;
@@ -89,28 +98,55 @@ void Server::refuse_open_door() const {
 }
 
 void Server::listen() {
-  Settings& settings = options_.settings;
-  if (settings.port != 0) {
-    bool is_listening = false;
-    for (std::string address : settings.bind) {
-      const bool may_be_missing = address.starts_with('-');
-      if (may_be_missing) address.erase(0, 1);
-      try {
-        listener_->listen_tcp(address, static_cast<std::uint16_t>(settings.port),
-                              settings.tcp_backlog);
-        is_listening = true;
-      } catch (const std::runtime_error& error) {
-        if (!may_be_missing) throw;
-        log_.verbose(error.what());
-      }
-    }
-    if (!is_listening) {
-      throw std::runtime_error(
-          fmt::format("Can't listen on port {}: no address of bind is to be had", settings.port));
-    }
-  }
+  const Settings& settings = options_.settings;
+  if (settings.port != 0) listen_tcp(settings.port, net::Listener::Speech::plain);
+  if (settings.tls_port != 0) listen_tcp(settings.tls_port, net::Listener::Speech::tls);
   if (!settings.unixsocket.empty()) {
     listener_->listen_unix(settings.unixsocket, settings.unixsocketperm, settings.tcp_backlog);
+  }
+}
+
+void Server::listen_tcp(int port, net::Listener::Speech speech) {
+  bool is_listening = false;
+  for (std::string address : options_.settings.bind) {
+    const bool may_be_missing = address.starts_with('-');
+    if (may_be_missing) address.erase(0, 1);
+    try {
+      listener_->listen_tcp(address, static_cast<std::uint16_t>(port),
+                            options_.settings.tcp_backlog, speech);
+      is_listening = true;
+    } catch (const std::runtime_error& error) {
+      if (!may_be_missing) throw;
+      log_.verbose(error.what());
+    }
+  }
+  if (!is_listening) {
+    throw std::runtime_error(
+        fmt::format("Can't listen on port {}: no address of bind is to be had", port));
+  }
+}
+
+// CONFIG SET of what has to do with TLS but for its files: all of it holds together, or nothing
+// changes.
+void Server::follow_tls_options() {
+  options_.when_tried("tls-", [this](const Settings& next) -> std::optional<std::string> {
+    try {
+      doorway_->use(std::make_shared<const net::TlsContext>(next));
+      return std::nullopt;
+    } catch (const std::runtime_error& error) {
+      log_.warning(fmt::format("CONFIG SET for TLS: {}", error.what()));
+      return std::string(protocol::errors::config_not_tls);
+    }
+  });
+}
+
+void Server::renew_certificates() {
+  if (doorway_ == nullptr) return;
+  try {
+    doorway_->use(std::make_shared<const net::TlsContext>(options_.settings));
+    log_.notice("Certificates for TLS were read again");
+  } catch (const std::runtime_error& error) {
+    log_.warning(fmt::format("Certificates for TLS stay as they were: {}", error.what()));
   }
 }
 
@@ -169,6 +205,7 @@ void Server::log_state() {
 void Server::run() {
   nanoseconds_per_tick();
   for (std::size_t i = 1; i < loops_.size(); ++i) loops_[i]->start();
+  if (doorway_ != nullptr) doorway_->start();
   log_.notice(fmt::format("Larder {} ready to accept connections on port {} with {} event loop{}",
                           kLarderVersion, options_.settings.port, loops_.size(),
                           loops_.size() == 1 ? "" : "s"));
@@ -176,6 +213,7 @@ void Server::run() {
     asio::post(loops_[i]->context(), [this, i] { supervisor_.sign(i); });
   });
   loops_.front()->run();
+  if (doorway_ != nullptr) doorway_->join();
   for (std::size_t i = 1; i < loops_.size(); ++i) loops_[i]->join();
   log_.notice("Larder is now ready to exit, bye bye...");
 }
@@ -188,6 +226,7 @@ void Server::shut_down(const std::string& reason) {
   engine_.services().scripts.request_stop();
   asio::post(loops_.front()->context(), [this] {
     listener_->close();
+    if (doorway_ != nullptr) doorway_->stop();
     signals_->cancel();
     for (auto& loop : loops_) loop->stop();
   });

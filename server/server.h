@@ -15,6 +15,7 @@
 #include "server/engine/engine.h"
 #include "server/engine/server_control.h"
 #include "server/log.h"
+#include "server/net/doorway.h"
 #include "server/net/listener.h"
 #include "server/net/loop.h"
 #include "server/options.h"
@@ -40,6 +41,10 @@ class Server final : public ServerControl {
  private:
   void refuse_open_door() const;
   void listen();
+  void listen_tcp(int port, net::Listener::Speech speech);
+  void follow_tls_options();
+  // Reads certificates and keys again; what is wrong with them is logged, and the old ones stay.
+  void renew_certificates();
   void wait_for_signals();
   void take_signal(int signal);
   void reload();
@@ -55,6 +60,7 @@ class Server final : public ServerControl {
   std::vector<std::function<void()>> reload_hooks_;
   bool script_is_slow_ = false;  // one that runs on loop 0 lets it serve others
   std::vector<std::unique_ptr<net::Loop>> loops_;
+  std::unique_ptr<net::Doorway> doorway_;  // null where nobody speaks TLS
   std::unique_ptr<net::Listener> listener_;
   std::unique_ptr<asio::signal_set> signals_;
   std::atomic<bool> is_stopping_{false};

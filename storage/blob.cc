@@ -8,6 +8,12 @@
 #include "storage/reaper.h"
 
 namespace larder::storage {
+namespace {
+
+// Relaxed: a sum; whoever asks wants to know about how much.
+std::atomic<std::size_t> orphaned{0};
+
+}  // namespace
 
 Blob* Blob::make(std::size_t size_bytes, std::size_t capacity_bytes) {
   ensure(size_bytes <= capacity_bytes, "a blob holds at most its capacity");
@@ -25,9 +31,23 @@ void Blob::drop() {
   // acq_rel: the last to leave must see what the others did with the bytes before it frees them.
   if (holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
     const std::size_t size_bytes = sizeof(Blob) + capacity_;
+    const bool is_orphan = keepers_.load(std::memory_order_relaxed) == kOrphan;
+    if (is_orphan) orphaned.fetch_sub(size_bytes, std::memory_order_relaxed);
     this->~Blob();
     Reaper::free(this, size_bytes);
   }
+}
+
+void Blob::drop_by_key() {
+  if (keepers_.fetch_sub(1, std::memory_order_relaxed) == 1 && is_shared()) {
+    keepers_.store(kOrphan, std::memory_order_relaxed);
+    orphaned.fetch_add(sizeof(Blob) + capacity_, std::memory_order_relaxed);
+  }
+  drop();
+}
+
+std::size_t Blob::orphaned_bytes() {
+  return orphaned.load(std::memory_order_relaxed);
 }
 
 void Blob::resize(std::size_t size_bytes) {

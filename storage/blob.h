@@ -30,6 +30,15 @@ class Blob {
   // Relaxed: the caller has a hold already.
   void hold() { holders_.fetch_add(1, std::memory_order_relaxed); }
   void drop();
+  // The same for one more key that has it as its value, and for one that has not any more. Who made
+  // it made it for one key.
+  void keep() {
+    keepers_.fetch_add(1, std::memory_order_relaxed);
+    hold();
+  }
+  void drop_by_key();
+  // Of blobs that are no key's any more, while replies hold them still.
+  static std::size_t orphaned_bytes();
   bool is_shared() const { return holders_.load(std::memory_order_acquire) > 1; }
 
   std::string_view bytes() const { return {data(), size_}; }
@@ -41,9 +50,14 @@ class Blob {
   std::size_t weight_bytes() const;
 
  private:
+  static constexpr std::uint32_t kOrphan = UINT32_MAX;
+
   Blob(std::size_t size, std::size_t capacity) : holders_(1), size_(size), capacity_(capacity) {}
 
   std::atomic<std::uint32_t> holders_;
+  // Those of them that are keys, or kOrphan. Relaxed: a count; the last holder reads what the last
+  // key wrote before it dropped its hold.
+  std::atomic<std::uint32_t> keepers_{1};
   std::size_t size_;
   std::size_t capacity_;
 };

@@ -42,7 +42,7 @@ Entry* Entry::make(Heap& heap, std::string_view key, const Shape& shape) {
 
 void Entry::destroy(Heap& heap) {
   if (encoding() == Encoding::blob) {
-    blob()->drop();
+    blob()->drop_by_key();
   } else if (has_object()) {
     object()->drop();
   }
@@ -66,7 +66,7 @@ void Entry::store_value_size(std::size_t size_bytes) {
 
 void Entry::hold_outside() const {
   if (encoding() == Encoding::blob) {
-    blob()->hold();
+    blob()->keep();
   } else if (has_object()) {
     object()->hold();
   }

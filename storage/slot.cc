@@ -314,7 +314,7 @@ void Slot::move_from(Slot& source) {
 // Both names share one blob, and whoever edits it later copies first; an object is copied now.
 void Slot::copy_from(const Slot& source) {
   const Entry& from = *source.entry_;
-  if (from.encoding() == Encoding::blob) from.blob()->hold();
+  if (from.encoding() == Encoding::blob) from.blob()->keep();
   put_value_of(from, from.has_object() ? from.object()->copy() : nullptr);
 }
 

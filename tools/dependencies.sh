@@ -15,7 +15,7 @@ build_packages=(
   libfmt-dev                               # text
   libcli11-dev                             # command line
   liblua5.1-0-dev                          # EVAL
-  libssl-dev                               # SHA1 of scripts
+  libssl-dev                               # TLS; SHA1 of scripts
   liblzf-dev                               # RESTORE
   doctest-dev                              # the suites (CMake looks for it always)
 )

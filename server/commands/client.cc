@@ -217,7 +217,8 @@ void kill(Call& call) {
 }
 
 // ON or OFF, for a switch of the connection.
-void turn(Call& call, bool& what) {
+template <class Switch>
+void turn(Call& call, Switch& what) {
   const std::string_view word = call.word(2);
   if (!same_word(word, "ON") && !same_word(word, "OFF")) return call.reply.error(errors::syntax);
   what = same_word(word, "ON");

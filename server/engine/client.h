@@ -68,7 +68,7 @@ class Client {
   ReplyMode reply_mode = ReplyMode::on;
 
   // What it asked for.
-  bool no_evict = false;
+  std::atomic<bool> no_evict = false;  // relaxed, as the bytes below
   bool no_touch = false;
   bool monitors = false;
   bool is_unix = false;
@@ -91,6 +91,11 @@ class Client {
   std::size_t input_free_bytes = 0;
   std::size_t output_bytes = 0;
   std::size_t memory_bytes = 0;
+  // What it costs now, for who decides which client goes (ClientRegistry::cut_off_worst). Relaxed:
+  // its own session writes, any thread reads.
+  std::atomic<std::size_t> buffer_bytes = 0;  // its own
+  std::atomic<std::size_t> pinned_bytes = 0;  // values it is being sent, which may be nobody else's
+  std::atomic<bool> is_cut_off = false;       // it has been asked to go
   std::uint64_t commands = 0;
 };
 

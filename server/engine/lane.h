@@ -74,7 +74,12 @@ struct LaneCounters {
   Counter commands;
   Counter connections;  // accepted since start
   Counter rejected_connections;
-  Counter clients;  // open now
+  Counter failed_handshakes;    // of TLS
+  Counter query_limit_closes;   // who passed client-query-buffer-limit
+  Counter output_limit_closes;  // who passed client-output-buffer-limit
+  Counter evicted_clients;      // by maxmemory-clients
+  Counter clients;              // open now
+  Counter client_bytes;         // of their buffers, now
   Counter input_bytes;
   Counter output_bytes;
   Counter error_replies;

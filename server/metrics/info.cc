@@ -23,6 +23,7 @@
 #include "server/scripting/functions.h"
 #include "server/scripting/scripts.h"
 #include "server/version.h"
+#include "storage/blob.h"
 #include "storage/reaper.h"
 #include "storage/store.h"
 #include "storage/timeline.h"
@@ -83,7 +84,7 @@ void server(const Services& services, Page& page) {
   page.line("process_id:{}", getpid());
   page.line("process_supervised:no");
   page.line("run_id:{}", services.vitals.run_id());
-  page.line("tcp_port:{}", settings.port);
+  page.line("tcp_port:{}", settings.port != 0 ? settings.port : settings.tls_port);
   page.line("server_time_usec:{}", services.clock.wall().count());
   page.line("uptime_in_seconds:{}", uptime);
   page.line("uptime_in_days:{}", uptime / (24 * 60 * 60));
@@ -180,6 +181,7 @@ void memory(const Services& services, Page& page) {
   page.line("mem_replication_backlog:0");
   page.line("mem_clients_slaves:0");
   page.line("mem_clients_normal:{}", use.client_bytes);
+  page.line("mem_clients_orphaned_values:{}", storage::Blob::orphaned_bytes());
   page.line("mem_cluster_links:0");
   page.line("mem_aof_buffer:0");
   page.line("mem_allocator:libc");
@@ -245,7 +247,7 @@ void stats(const Services& services, Page& page) {
             expiry.lateness.at(0.99), expiry.lateness.at(0.999));
   page.line("expired_unreclaimed_bytes:{}", expiry.unreclaimed_bytes);
   page.line("evicted_keys:{}", keys.evicted);
-  page.line("evicted_clients:0");
+  page.line("evicted_clients:{}", sum(services, &LaneCounters::evicted_clients));
   page.line("keyspace_hits:{}", keys.hits);
   page.line("keyspace_misses:{}", keys.misses);
   page.line("pubsub_channels:{}", services.pubsub.count(TopicKind::channel));
@@ -264,6 +266,11 @@ void stats(const Services& services, Page& page) {
   page.line("total_error_replies:{}", sum(services, &LaneCounters::error_replies));
   page.line("protocol_errors:{}", sum(services, &LaneCounters::protocol_errors));
   page.line("auth_failures:{}", sum(services, &LaneCounters::auth_failures));
+  page.line("client_query_buffer_limit_disconnections:{}",
+            sum(services, &LaneCounters::query_limit_closes));
+  page.line("client_output_buffer_limit_disconnections:{}",
+            sum(services, &LaneCounters::output_limit_closes));
+  page.line("failed_tls_handshakes:{}", sum(services, &LaneCounters::failed_handshakes));
   page.line("shard_lock_longest_hold_usec:{}", microseconds_of(keys.longest_hold_ticks));
 }
 
@@ -409,7 +416,9 @@ void reset_statistics(Services& services) {
          {&LaneCounters::commands, &LaneCounters::connections, &LaneCounters::rejected_connections,
           &LaneCounters::input_bytes, &LaneCounters::output_bytes, &LaneCounters::error_replies,
           &LaneCounters::unexpected_errors, &LaneCounters::protocol_errors,
-          &LaneCounters::auth_failures}) {
+          &LaneCounters::auth_failures, &LaneCounters::failed_handshakes,
+          &LaneCounters::query_limit_closes, &LaneCounters::output_limit_closes,
+          &LaneCounters::evicted_clients}) {
       (lane.counters.*counter).reset();
     }
     for (CommandCounters& counters : lane.commands) counters.reset();

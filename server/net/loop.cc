@@ -1,13 +1,16 @@
 #include "server/net/loop.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "server/log.h"
+#include "server/options.h"
 #include "server/scripting/scripts.h"
 #include "server/upkeep.h"
+#include "storage/blob.h"
 
 namespace larder::server::net {
 namespace {
@@ -64,23 +67,31 @@ void Loop::join() {
 
 void Loop::adopt(Newcomer newcomer) {
   open_.fetch_add(1, std::memory_order_relaxed);
-  asio::post(context_, [this, newcomer = std::move(newcomer)] { make_session(newcomer); });
+  asio::post(context_, [this, newcomer = std::move(newcomer)]() mutable {
+    make_session(std::move(newcomer));
+  });
 }
 
-void Loop::make_session(const Newcomer& newcomer) {
+void give_to_idlest(const std::vector<std::unique_ptr<Loop>>& loops, Newcomer newcomer) {
+  const auto idlest =
+      std::min_element(loops.begin(), loops.end(),
+                       [](const auto& a, const auto& b) { return a->size() < b->size(); });
+  (*idlest)->adopt(std::move(newcomer));
+}
+
+void Loop::make_session(Newcomer newcomer) {
   const std::uint64_t id = engine_.clients().next_id();
-  auto session = std::make_unique<Session>(*this, newcomer.socket, id);
+  auto session = std::make_unique<Session>(*this, std::move(newcomer), id);
   Client& client = session->client();
-  client.address = newcomer.address;
-  client.local_address = newcomer.local_address;
-  client.is_unix = newcomer.is_unix;
   lane_.counters.connections.add();
   lane_.counters.clients.add();
   engine_.clients().add(client);
   Session& made = *session;
   sessions_.emplace(id, std::move(session));
   if (is_stopping_ || !poller_.add(made.socket(), &made, {})) made.close();
+  note_backlog(made);  // its first request may have come with the end of its handshake
   if (!is_serving_) clear_graves();
+  if (!backlog_.empty() && !is_serving_) asio::post(context_, [this] { serve_ready(); });
 }
 
 void Loop::post_to(std::uint64_t id, std::function<void(Session&)> what) {
@@ -194,7 +205,9 @@ std::span<Session* const> Loop::receive_group(std::span<Session* const> sessions
 
 // Whole requests are left, in the batch or in the buffer, and no event will say so.
 void Loop::note_backlog(Session& session) {
-  if (session.can_go_on() || session.may_have_more()) backlog_.push_back(session.id());
+  if (session.can_go_on() || session.may_have_more() || session.has_more_to_read()) {
+    backlog_.push_back(session.id());
+  }
 }
 
 void Loop::end_serving() {
@@ -314,7 +327,32 @@ void Loop::wait_for_tick() {
   });
 }
 
+// What clients hold is beyond what they may hold all together: the worst of them go, whosesoever
+// loop they are with. It is their buffers, and values that are no key's any more and that somebody
+// has not read to the end; whichever is more, its holders pay, or who writes large values would be
+// put out for those that read none.
+void Loop::relieve_memory() {
+  Services& services = engine_.services();
+  const std::uint64_t limit = services.options.limits.client_bytes.load(std::memory_order_relaxed);
+  if (limit == 0) return;
+  const std::uint64_t buffers = services.lanes.sum(
+      [](const Lane& lane) -> const Counter& { return lane.counters.client_bytes; });
+  const std::uint64_t values = storage::Blob::orphaned_bytes();
+  if (buffers + values <= limit) return;
+  const auto what = buffers >= values ? ClientRegistry::Held::buffers
+                                      : ClientRegistry::Held::values;
+  const auto say = [&](const Client& client, std::size_t bytes) {
+    lane_.counters.evicted_clients.add();
+    services.log.warning(
+        fmt::format("Client {} closed: it holds {} bytes, and all clients {}, of {} they may "
+                    "(maxmemory-clients)",
+                    client.address, bytes, buffers + values, limit));
+  };
+  engine_.clients().cut_off_worst(what, buffers + values - limit, say);
+}
+
 void Loop::tick() {
+  relieve_memory();
   const LaneVisit visit(engine_.services(), lane_);
   if (!visit.is_inside()) return;
   engine_.upkeep().tick(lane_);

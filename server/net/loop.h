@@ -43,14 +43,6 @@ namespace larder::server::net {
 
 class Loop {
  public:
-  // A connection as the listener hands it over.
-  struct Newcomer {
-    int socket;
-    std::string address;
-    std::string local_address;
-    bool is_unix;
-  };
-
   Loop(Engine& engine, Lane& lane);
   ~Loop();
   Loop(const Loop&) = delete;
@@ -116,7 +108,8 @@ class Loop {
   void end_serving();
   void wait_for_tick();
   void tick();
-  void make_session(const Newcomer& newcomer);
+  void make_session(Newcomer newcomer);
+  void relieve_memory();
   void clear_graves();
 
   Engine& engine_;
@@ -146,5 +139,8 @@ class Loop {
   std::int64_t tended_ms_ = 0;
   std::atomic<std::size_t> open_{0};  // relaxed: only to spread newcomers
 };
+
+// Any thread: to the loop that has the fewest connections.
+void give_to_idlest(const std::vector<std::unique_ptr<Loop>>& loops, Newcomer newcomer);
 
 }  // namespace larder::server::net

@@ -16,8 +16,10 @@
 #include "server/engine/engine.h"
 #include "server/engine/pubsub.h"
 #include "server/engine/tracking.h"
+#include "server/engine/transaction.h"
 #include "server/log.h"
 #include "server/net/loop.h"
+#include "server/net/tls.h"
 #include "server/options.h"
 #include "storage/timeline.h"
 
@@ -26,21 +28,29 @@ namespace {
 
 // Pieces of one gathered write.
 constexpr std::size_t kMostPieces = 64;
-// Who has not signed in after this long is closed.
-constexpr std::int64_t kHandshakeMs = 10'000;
 // Buffers of a connection that was silent this long are given back.
 constexpr std::int64_t kIdleBufferMs = 2'000;
 
 }  // namespace
 
-Session::Session(Loop& loop, int socket, std::uint64_t id)
+Newcomer::Newcomer() = default;
+Newcomer::Newcomer(Newcomer&& other) noexcept = default;
+Newcomer& Newcomer::operator=(Newcomer&& other) noexcept = default;
+Newcomer::~Newcomer() = default;
+
+Session::Session(Loop& loop, Newcomer newcomer, std::uint64_t id)
     : loop_(loop),
-      socket_(socket),
+      socket_(newcomer.socket),
+      tls_(std::move(newcomer.tls)),
+      place_(std::move(newcomer.place)),
       client_(id, this, loop.engine().services().timeline.now_ms()),
       input_(loop.blocks()),
       output_(loop.blocks()),
       writer_(output_) {
-  client_.socket = socket;
+  client_.socket = socket_;
+  client_.address = std::move(newcomer.address);
+  client_.local_address = std::move(newcomer.local_address);
+  client_.is_unix = newcomer.is_unix;
   client_.authenticated = !limits().need_password.load(std::memory_order_relaxed);
   apply_limits();
 }
@@ -62,7 +72,8 @@ void Session::apply_limits() {
 bool Session::read_socket() {
   const std::size_t wanted = std::clamp(reader_.wanted_bytes(), kReadBytes, kMostReadBytes);
   const std::span<char> room = input_.writable(wanted);
-  const ssize_t got = recv(socket_, room.data(), room.size(), MSG_DONTWAIT);
+  const ssize_t got = tls_ ? tls_->read(room)
+                           : recv(socket_, room.data(), room.size(), MSG_DONTWAIT);
   if (got < 0) {
     if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) close();
     return false;
@@ -77,6 +88,7 @@ bool Session::read_socket() {
     loop_.engine().services().log.warning(
         fmt::format("Client {} closed: {} bytes of one request passed client-query-buffer-limit",
                     client_.address, input_.unread().size()));
+    loop_.lane().counters.query_limit_closes.add();
     close();
     return false;
   }
@@ -217,7 +229,42 @@ void Session::close_slow_reader() {
   loop_.engine().services().log.warning(
       fmt::format("Client {} closed: it left {} bytes of {} unread", client_.address,
                   output_.size_bytes(), listens() ? "messages" : "replies"));
+  loop_.lane().counters.output_limit_closes.add();
   close();
+}
+
+// As sendmsg() answers.
+ssize_t Session::send_pieces(std::span<const iovec> pieces) {
+  if (tls_) return tls_->write(pieces);
+  if (pieces.size() == 1) {
+    return send(socket_, pieces[0].iov_base, pieces[0].iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(pieces.data());
+  message.msg_iovlen = pieces.size();
+  return sendmsg(socket_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+bool Session::may_read_more() const {
+  return tls_->has_more() && !is_held() && !closing_ && !is_closed();
+}
+
+// Memory that is there for this client alone: what it has sent and not finished, or queued for
+// EXEC, and what it has not read.
+std::size_t Session::held_bytes() const {
+  return input_.capacity_bytes() + output_.capacity_bytes() + reader_.capacity_bytes() +
+         (client_.transaction ? client_.transaction->queued_bytes() : 0);
+}
+
+// What its buffers take is known to all: to whoever decides which client goes.
+void Session::count_bytes() {
+  const std::size_t bytes = held_bytes();
+  Counter& sum = loop_.lane().counters.client_bytes;
+  sum.add(bytes - counted_bytes_);
+  counted_bytes_ = bytes;
+  client_.buffer_bytes.store(bytes, std::memory_order_relaxed);
+  client_.pinned_bytes.store(output_.size_bytes() - output_.copied_bytes(),
+                             std::memory_order_relaxed);
 }
 
 void Session::flush() {
@@ -229,15 +276,7 @@ void Session::flush() {
     for (std::size_t i = 0; i < count; ++i) {
       vectors[i] = {const_cast<char*>(pieces[i].data), pieces[i].size};
     }
-    ssize_t sent = 0;
-    if (count == 1) {
-      sent = send(socket_, pieces[0].data, pieces[0].size, MSG_DONTWAIT | MSG_NOSIGNAL);
-    } else {
-      msghdr message{};
-      message.msg_iov = vectors.data();
-      message.msg_iovlen = count;
-      sent = sendmsg(socket_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    }
+    const ssize_t sent = send_pieces(std::span(vectors).first(count));
     if (sent < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN && errno != EWOULDBLOCK) return close();
@@ -253,6 +292,8 @@ void Session::flush() {
   }
   if (output_.empty() && closing_ && !waits_) return close();
   if (output_is_over_limit()) return close_slow_reader();
+  if (held_bytes() != counted_bytes_) [[unlikely]]
+    count_bytes();
   settle_interest();
 }
 
@@ -296,6 +337,8 @@ void Session::close() {
   engine.services().tracking.forget(client_);
   engine.services().pause.forget(client_);
   loop_.lane().counters.clients.subtract();
+  loop_.lane().counters.client_bytes.subtract(counted_bytes_);
+  if (tls_) tls_->say_goodbye();
   loop_.poller().remove(socket_);
   ::close(socket_);
   socket_ = -1;
@@ -311,11 +354,13 @@ void Session::tend(std::int64_t now_ms) {
   client_.input_bytes = input_.unread().size();
   client_.input_free_bytes = input_.capacity_bytes() - input_.unread().size();
   client_.output_bytes = output_.size_bytes();
-  client_.memory_bytes = sizeof(Session) + input_.capacity_bytes() + output_.capacity_bytes();
+  client_.memory_bytes = sizeof(Session) + (tls_ ? sizeof(Tls) + Tls::kIdleBytes : 0) +
+                         held_bytes();
   if (now_ms - client_.active_ms > kIdleBufferMs && !has_batch()) {
     if (input_.unread().empty()) input_.trim();
     if (output_.empty()) output_.trim();
   }
+  count_bytes();
   if (!client_.authenticated && now_ms - client_.created_ms > kHandshakeMs) return close();
   if (output_stays_over_limit(now_ms)) return close_slow_reader();
   const std::int64_t idle_s = limits().idle_s.load(std::memory_order_relaxed);

@@ -19,9 +19,13 @@
 // they only post, and cut_off() ends the connection first.
 #pragma once
 
+#include <sys/types.h>
+#include <sys/uio.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,7 +47,25 @@ struct OutputLimit;       // the same
 namespace larder::server::net {
 
 class Loop;
+class Tls;  // tls.h
 
+// A connection as the listener or the doorway hands it over.
+struct Newcomer {
+  int socket = -1;
+  std::string address;
+  std::string local_address;
+  bool is_unix = false;
+  std::unique_ptr<Tls> tls;           // null: it speaks plainly
+  std::shared_ptr<const void> place;  // among those of its address (sources.h), until it is gone
+
+  Newcomer();
+  Newcomer(Newcomer&& other) noexcept;
+  Newcomer& operator=(Newcomer&& other) noexcept;
+  ~Newcomer();
+};
+
+// Who has not signed in, or not shaken hands, after this long is closed.
+inline constexpr std::int64_t kHandshakeMs = 10'000;
 // Unsent bytes above which a client's further commands wait.
 inline constexpr std::size_t kPauseOutputBytes = std::size_t{1} << 20;
 // Unsent bytes above which a batch stops to write before it goes on.
@@ -68,7 +90,7 @@ struct Desk {
 
 class Session final : public Link {
  public:
-  Session(Loop& loop, int socket, std::uint64_t id);
+  Session(Loop& loop, Newcomer newcomer, std::uint64_t id);
   ~Session() override;
 
   Client& client() { return client_; }
@@ -94,6 +116,8 @@ class Session final : public Link {
   bool has_batch() const { return desk_ && next_ < desk_->batch.size(); }
   // There may be whole requests in what was read already.
   bool may_have_more() const { return may_have_more_ && !is_held() && !closing_; }
+  // There may be bytes that the poller does not know of.
+  bool has_more_to_read() const { return tls_ && may_read_more(); }
   // A batch that was held back can go on: nobody else will say so.
   bool can_go_on() const { return has_batch() && !is_held() && !is_closed() && !closing_; }
   void close();
@@ -114,6 +138,7 @@ class Session final : public Link {
   void take_mail();
 
  private:
+  bool may_read_more() const;
   bool is_held() const { return waits_ || output_.size_bytes() > kPauseOutputBytes; }
   bool read_socket();
   const ConnectionLimits& limits() const;
@@ -128,11 +153,16 @@ class Session final : public Link {
   bool output_is_over_limit() const;
   bool output_stays_over_limit(std::int64_t now_ms);
   void close_slow_reader();
+  ssize_t send_pieces(std::span<const iovec> pieces);
+  std::size_t held_bytes() const;
+  void count_bytes();
 
   static constexpr std::int64_t kNever = -1;
 
   Loop& loop_;
   int socket_;
+  std::unique_ptr<Tls> tls_;  // null: plain
+  std::shared_ptr<const void> place_;
   Client client_;
   protocol::InputBuffer input_;
   protocol::OutputBuffer output_;
@@ -145,6 +175,7 @@ class Session final : public Link {
   std::string problem_;         // a protocol error to say after the batch
   Poller::Interest interest_;
   std::int64_t over_soft_limit_since_ms_ = kNever;  // of unsent bytes
+  std::size_t counted_bytes_ = 0;                   // of its buffers, in the lane's sum
   bool may_have_more_ = false;
   bool waits_ = false;         // for a pause to end or a work to be done
   bool sleeps_ = false;        // and the work for somebody to wake it

@@ -82,7 +82,7 @@ TEST_CASE("RESET makes a connection as new") {
   CHECK(client.db == 0);
   CHECK(client.name.empty());
   CHECK_FALSE(client.no_touch);
-  CHECK_FALSE(client.no_evict);
+  CHECK_FALSE(client.no_evict.load());
   CHECK(client.transaction == nullptr);
   CHECK(larder("PING").starts_with("(error) NOAUTH"));
 }

@@ -9,7 +9,8 @@
 One server after the other is started, pinned to one core, filled, and loaded by redis-benchmark
 from another core. What counts is the CPU time of the server's process per request, read from /proc
 before and after the load, and its ratio to the others' in the same run: absolute figures depend on
-the machine and on who else uses it. A request is a command: an MGET of 100 keys is one.
+the machine and on who else uses it. A request is a command: an MGET of 100 keys is one. Works named tls- are asked
+for over TLS, of redis-server and Larder; their handshakes are in the figures.
 
 Latencies are redis-benchmark's, in milliseconds, with its client busy on its own core: with deep
 pipelines they say more about the client. p99.9 is the first row of its distribution at or beyond
@@ -48,6 +49,7 @@ class Work:
     pipeline: int = 1
 
 
+TLS = Bars(redis=1.0)
 UNPIPELINED = Bars(redis=0.85, floor=1.12, redis_user=0.45)
 PIPELINE_16 = Bars(redis=0.36, floor=1.35)
 PIPELINE_100 = Bars(redis=0.20, floor=2.4)
@@ -70,6 +72,9 @@ WORKS = (
     Work("setex-16", "ttl", SET + ("EX", "3600"), 1_600_000, Bars(0.38), pipeline=16),
     Work("incr-16", "counters", ("INCR", KEY), 1_600_000, Bars(0.36), pipeline=16),
     Work("get-64k", "large", GET, 60_000, Bars(0.90)),
+    Work("tls-get-1", "tls", GET, 100_000, TLS),
+    Work("tls-set-1", "tls", SET, 100_000, TLS),
+    Work("tls-get-16", "tls", GET, 800_000, TLS, pipeline=16),
 )
 
 LARGE_KEYS = 1000
@@ -80,6 +85,7 @@ DATA = {
     "ttl": lambda keys: ["--to", keys, "--value-bytes", 32, "--ttl", 3600],
     "counters": lambda keys: ["--to", keys, "--value", "0"],
     "large": lambda _: ["--to", LARGE_KEYS, "--value-bytes", LARGE_BYTES],
+    "tls": lambda keys: ["--to", keys, "--value-bytes", 32],  # and asked for over TLS
 }
 
 PERCENTILE = re.compile(r"^\s*(\d+\.\d+)% <= (\d+\.\d+) milliseconds", re.MULTILINE)
@@ -112,7 +118,11 @@ def load(server, work, args):
     """Runs redis-benchmark; answers what it printed."""
     keys = LARGE_KEYS if work.data == "large" else args.keys
     requests = max(1000, round(work.requests * args.requests))
-    line = [rig.REDIS_BENCHMARK, "-h", "127.0.0.1", "-p", str(server.port), "-c", str(args.clients)]
+    line = [rig.REDIS_BENCHMARK, "-h", "127.0.0.1", "-c", str(args.clients)]
+    line += ["-p", str(server.port)]
+    if work.data == "tls":
+        line[-1] = str(server.tls_port)
+        line += ["--tls", "--cacert", server.certificate]
     line += ["-n", str(requests), "-r", str(keys), "-P", str(work.pipeline), "--precision", "3"]
     ran = subprocess.run(
         rig.pinned(line + list(work.command), args.load_core), capture_output=True, text=True
@@ -143,9 +153,12 @@ def run_round(works, args, outcomes):
     for data in DATA:
         wanted = [work for work in works if work.data == data]
         for kind in args.servers if wanted else ():
+            if data == "tls" and kind == "floor":
+                continue
             size = LARGE_BYTES if data == "large" else 32
             with rig.Served(
-                kind, core=args.server_core, build=args.build, larder=args.larder, value_bytes=size
+                kind, core=args.server_core, build=args.build, larder=args.larder, value_bytes=size,
+                tls=data == "tls",
             ) as server:
                 if kind != "floor":
                     server.fill("--prefix", "key:", *DATA[data](args.keys), core=args.load_core)
@@ -164,6 +177,8 @@ def ratio(outcomes, work, other, field):
 
 def rows_of(work, outcomes, kinds):
     for kind in kinds:
+        if (work.name, kind) not in outcomes:
+            continue
         it = outcomes[(work.name, kind)]
         row = [work.name, kind, f"{it.cpu_ns:.0f}", f"{it.user_ns:.0f}", f"{it.system_ns:.0f}"]
         row += [f"{it.per_second / 1000:.1f}"]

@@ -86,9 +86,10 @@ def default_build():
 
 
 class Served:
-    """One server process, pinned to `core` (None: anywhere). `flags` end its command line."""
+    """One server process, pinned to `core` (None: anywhere). `flags` end its command line. With
+    `tls` it has a TLS port beside the plain one."""
 
-    def __init__(self, kind, *flags, core=None, build=None, larder=None, value_bytes=32, threads=1):
+    def __init__(self, kind, *flags, core=None, build=None, larder=None, value_bytes=32, threads=1, tls=False):
         self.kind = kind
         self.flags = flags
         self.core = core
@@ -96,6 +97,9 @@ class Served:
         self.larder = larder or self.build / "larder"
         self.value_bytes = value_bytes
         self.threads = threads
+        self.tls = tls
+        self.tls_port = None
+        self.certificate = None  # where tls: the server's, which is its own authority
         self.port = None
         self.process = None
         self.home = None
@@ -103,6 +107,9 @@ class Served:
     def __enter__(self):
         self.home = tempfile.mkdtemp(prefix=f"bench-{self.kind}-")
         self.port = free_port()
+        if self.tls:
+            self.tls_port = free_port()
+            self.certificate = make_certificate(self.home)
         with open(self._log_path(), "wb") as log:
             self.process = subprocess.Popen(
                 pinned(self._command_line(), self.core),
@@ -139,6 +146,10 @@ class Served:
             own = [str(pathlib.Path(self.larder).resolve()), "--threads", str(self.threads)]
         else:
             own = [REDIS_SERVER, "--save", "", "--appendonly", "no", "--dir", self.home]
+        if self.tls:
+            own += ["--tls-port", str(self.tls_port), "--tls-auth-clients", "no"]
+            own += ["--tls-cert-file", self.certificate]
+            own += ["--tls-key-file", self.certificate.replace(".crt", ".key")]
         return [*own, *port, "--bind", "127.0.0.1", *self.flags]
 
     def _wait_until_ready(self):
@@ -218,6 +229,18 @@ class Served:
         if process.returncode != 0:
             raise Failed(f"filling {self.kind}: {said.strip()}")
         return process
+
+
+def make_certificate(folder):
+    """An RSA certificate for this machine in server.crt, and its key in server.key."""
+    certificate = os.path.join(folder, "server.crt")
+    line = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    line += ["-keyout", os.path.join(folder, "server.key"), "-out", certificate]
+    line += ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
+    made = subprocess.run(line, capture_output=True, text=True)
+    if made.returncode != 0:
+        raise Failed(f"openssl: {made.stderr}")
+    return certificate
 
 
 class Asker:
