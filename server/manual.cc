@@ -1,6 +1,7 @@
 #include "server/manual.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -32,7 +33,11 @@ std::string word_for(const Option& option) {
     case Option::Form::bytes: return "BYTES";
     case Option::Form::octal: return "MODE";
     case Option::Form::flag: return "yes|no";
-    case Option::Form::choice: return "WORD";
+    case Option::Form::choice: {
+      constexpr std::size_t kShort = 40;
+      const std::string words = fmt::format("{}", fmt::join(option.choices, "|"));
+      return words.size() > kShort ? "WORD" : words;
+    }
     case Option::Form::list: return "WORD...";
     case Option::Form::events: return "LETTERS";
     case Option::Form::bounds: return "CLASS HARD SOFT SECONDS...";
