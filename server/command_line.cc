@@ -188,16 +188,24 @@ std::vector<std::pair<std::string, std::string>> own_variables(const char* const
   return found;
 }
 
-// A variable that sets nothing is the business of somebody else.
+const Option* option_of_variable(std::string_view variable) {
+  for (const Option& option : option_table()) {
+    if (option.change != Change::fixed && environment_name(option.name) == variable) return &option;
+  }
+  return nullptr;
+}
+
 void apply_environment(Options& options,
                        const std::vector<std::pair<std::string, std::string>>& variables) {
   for (const auto& [name, value] : variables) {
-    for (const Option& option : option_table()) {
-      if (option.change == Change::fixed || environment_name(option.name) != name) continue;
-      if (is_link_of_orchestrator(name, value)) continue;
-      const std::string where = fmt::format("environment variable {}", name);
-      apply(option, options.settings, words_of(option, value, where), where);
+    if (name == "LARDER_CONFIG" || is_link_of_orchestrator(name, value)) continue;
+    const std::string where = fmt::format("environment variable {}", name);
+    const Option* option = option_of_variable(name);
+    if (option == nullptr) {
+      options.warnings.push_back(fmt::format("{} names no option", where));
+      continue;
     }
+    apply(*option, options.settings, words_of(*option, value, where), where);
   }
 }
 

@@ -172,6 +172,11 @@ class Reader {
     const std::string& name = words->front();
     if (is_directive("include", name)) return include(*words, depth);
     const Option* option = find_option(name);
+    // Whoever hid a command in this way must not find it open.
+    if (is_directive("rename-command", name)) {
+      return "commands keep their names here: forbid them by rules of users, as in "
+             "'user default on nopass ~* &* +@all -flushall'";
+    }
     if (option == nullptr) {
       if (!is_foreign_directive(name)) return "Bad directive or wrong number of arguments";
       warn(name, where);

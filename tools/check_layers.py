@@ -51,7 +51,7 @@ OWN = {
 # A header without a dot (<vector>) is the standard library and free to all.
 OUTSIDE = (
     (r"fmt/", r"."),
-    (r"(xxhash|immintrin|malloc)\.h$", r"storage/|server/|tests/"),
+    (r"(xxhash|[ei]mmintrin|malloc)\.h$", r"storage/|server/|tests/"),
     (r"asio(/|\.hpp$)", r"server/net/asio\.(h|cc)$"),
     (r"liblzf/", r"protocol/rdb\.cc$"),
     (r"CLI/", r"server/command_line\.cc$"),

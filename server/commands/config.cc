@@ -5,6 +5,7 @@
 #include "protocol/errors.h"
 #include "server/commands/help.h"
 #include "server/engine/families.h"
+#include "server/log.h"
 #include "server/metrics/info.h"
 
 namespace larder::server {
@@ -41,6 +42,7 @@ void resetstat(Call& call) {
 void rewrite(Call& call) {
   if (call.services.options.file.empty()) return call.reply.error(errors::config_no_file);
   if (const auto problem = call.services.options.rewrite()) return call.reply.error(*problem);
+  call.services.log.notice("CONFIG REWRITE: the config file says now what the options are");
   call.reply.ok();
 }
 

@@ -156,6 +156,9 @@ TEST_CASE("what is wrong is an error with file, line, and what stands there") {
       {"maxmemroy 1gb", "Bad directive or wrong number of arguments"},
       {"hash-max-listpack-entrys 1", "Bad directive or wrong number of arguments"},
       {"include", "wrong number of arguments"},
+      {"rename-command FLUSHALL \"\"",
+       "commands keep their names here: forbid them by rules of users, as in 'user default on "
+       "nopass ~* &* +@all -flushall'"},
   };
   for (const auto& [line, problem] : lines) {
     CAPTURE(line);
@@ -222,6 +225,9 @@ TEST_CASE("a flag wins over the environment, which wins over the file") {
   CHECK(options->settings.maxclients == 1);
   CHECK(options->settings.port == 7001);
   CHECK(options->file == file);
+  CHECK(options->warnings.empty());
+  CHECK(start({}, {"LARDER_TIMEOTU=1"})->warnings ==
+        std::vector<std::string>{"environment variable LARDER_TIMEOTU names no option"});
   CHECK(start({}, {"LARDER_BIND=0.0.0.0 ::1"})->settings.bind.size() == 2);
   CHECK(start({}, {"LARDER_REQUIREPASS=a b # c"})->settings.requirepass == "a b # c");
   CHECK(start({}, {"LARDER_MAXMEMORY=1gb"})->settings.maxmemory_given);
