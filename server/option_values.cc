@@ -202,6 +202,7 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
 
 std::optional<std::string> parse_option(const Option& option, Settings& settings,
                                         std::span<const std::string_view> words) {
+  if (words.empty()) return "wrong number of arguments";
   if (option.form == Form::list) {
     auto& list = settings.*std::get<std::vector<std::string> Settings::*>(option.field);
     list.assign(words.begin(), words.end());

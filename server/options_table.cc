@@ -15,7 +15,7 @@ constexpr std::string_view kPolicies[] = {"volatile-lru",   "volatile-lfu", "vol
                                           "volatile-ttl",   "allkeys-lru",  "allkeys-lfu",
                                           "allkeys-random", "allkeys-auto", "noeviction"};
 constexpr std::string_view kLevels[] = {"debug", "verbose", "notice", "warning", "nothing"};
-constexpr std::string_view kSupervisors[] = {"no", "systemd", "auto"};
+constexpr std::string_view kSupervisors[] = {"upstart", "systemd", "auto", "no"};
 constexpr std::string_view kWhoShowsCertificates[] = {"no", "yes", "optional"};
 constexpr std::string_view kWhoMayDebug[] = {"no", "yes", "local"};
 
@@ -203,8 +203,8 @@ constexpr Option kTable[] = {
      .form = Form::choice,
      .change = Change::at_start,
      .choices = kSupervisors,
-     .help = "who is told that the server is ready and alive: systemd, nobody (no), or whoever "
-             "asks for it by $NOTIFY_SOCKET (auto)"},
+     .help = "who is told that the server is ready and alive: systemd, whoever asks for it by "
+             "$NOTIFY_SOCKET (auto), or nobody (no, upstart)"},
     {.name = "pidfile",
      .section = Section::process,
      .field = &Settings::pidfile,

@@ -40,7 +40,7 @@ std::chrono::microseconds watchdog_deadline() {
 }  // namespace
 
 Supervisor::Supervisor(std::string_view wanted) {
-  if (wanted == "no") return;
+  if (wanted != "systemd" && wanted != "auto") return;
   socket_ = environment("NOTIFY_SOCKET");
   if (is_told()) deadline_ = watchdog_deadline();
 }

@@ -27,7 +27,7 @@ namespace larder::server {
 
 class Supervisor {
  public:
-  // Nobody is told anything when `wanted` is "no" or nobody asks.
+  // Somebody is told when `wanted` is "systemd" or "auto" and he asks for it.
   explicit Supervisor(std::string_view wanted);
   ~Supervisor();
   Supervisor(const Supervisor&) = delete;

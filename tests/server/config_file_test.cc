@@ -148,6 +148,8 @@ TEST_CASE("what is wrong is an error with file, line, and what stands there") {
       {"port abc", "argument couldn't be parsed into an integer"},
       {"port 65536", "argument must be between 0 and 65535 inclusive"},
       {"port", "wrong number of arguments"},
+      {"bind", "wrong number of arguments"},
+      {"client-output-buffer-limit", "wrong number of arguments"},
       {"port 1 2", "wrong number of arguments"},
       {"maxmemory 1x", "argument must be a memory value"},
       {"daemonize maybe", "argument must be 'yes' or 'no'"},
