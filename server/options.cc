@@ -99,13 +99,14 @@ std::optional<std::string> Options::set(
 
 std::optional<std::string> Options::try_out(const Settings& next,
                                             std::span<const std::string_view> names) const {
-  const auto one = std::find_if(names.begin(), names.end(), [&](std::string_view name) {
-    return tried_hook_ && name.starts_with(tried_prefix_);
-  });
-  if (one == names.end()) return std::nullopt;
-  const std::optional<std::string> problem = tried_hook_(next);
-  if (!problem) return std::nullopt;
-  return errors::config_failed(*one, *problem);
+  for (const auto& [prefix, trial] : trials_) {
+    const auto one = std::find_if(
+        names.begin(), names.end(),
+        [&prefix = prefix](std::string_view name) { return name.starts_with(prefix); });
+    if (one == names.end()) continue;
+    if (const auto problem = trial(next)) return errors::config_failed(*one, *problem);
+  }
+  return std::nullopt;
 }
 
 bool Options::follow_machine(std::uint64_t maxmemory_bytes) {
@@ -142,12 +143,6 @@ void Options::publish() {
   limits.idle_s.store(settings.timeout_s, relaxed);
   limits.keepalive_s.store(settings.tcp_keepalive_s, relaxed);
   limits.need_password.store(!settings.requirepass.empty(), relaxed);
-}
-
-void Options::when_tried(std::string prefix,
-                         std::function<std::optional<std::string>(const Settings& next)> hook) {
-  tried_prefix_ = std::move(prefix);
-  tried_hook_ = std::move(hook);
 }
 
 void Options::when_changed(std::string directive, std::function<void()> hook) {

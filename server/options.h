@@ -170,11 +170,13 @@ class Options {
   std::optional<std::string> rewrite() const;
   // The settings as they are now become the limits that connections see.
   void publish();
-  // Called with the settings as CONFIG SET wants them, when a directive of that prefix is among
-  // what changes and the rest of it is fine: answers the error text, and then nothing changes, or
-  // takes them over.
-  void when_tried(std::string prefix,
-                  std::function<std::optional<std::string>(const Settings& next)> hook);
+  // Called with the settings as CONFIG SET wants them, when directives of that prefix are among
+  // what changes and all values are fine by themselves: answers the error text, and then nothing
+  // changes.
+  using Trial = std::function<std::optional<std::string>(const Settings& next)>;
+  void when_tried(std::string prefix, Trial hook) {
+    trials_.emplace_back(std::move(prefix), std::move(hook));
+  }
   // Called after a live change of that directive ("maxmemory", "maxmemory-policy"…).
   void when_changed(std::string directive, std::function<void()> hook);
 
@@ -185,8 +187,7 @@ class Options {
                                      std::span<const std::string_view> names) const;
 
   std::vector<std::pair<std::string, std::function<void()>>> hooks_;
-  std::string tried_prefix_;
-  std::function<std::optional<std::string>(const Settings& next)> tried_hook_;
+  std::vector<std::pair<std::string, Trial>> trials_;
 };
 
 // Fills options from the config file, over it the environment (LARDER_MAXMEMORY=1gb), and over that

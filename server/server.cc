@@ -35,18 +35,27 @@ bool is_loopback(const std::string& address) {
   return address == "localhost" || address == "::1" || address.starts_with("127.");
 }
 
-// As many file handles as maxclients needs, if the system lets us; else fewer clients, and a line
-// that says so.
-void raise_file_limit(Settings& settings, Log& log) {
+// Raises the limit of open files, if the system lets us, to what so many clients need; answers how
+// many it is good for.
+std::uint64_t room_for(std::uint64_t clients) {
   rlimit limit{};
-  const rlim_t wanted = settings.maxclients + kOtherHandles;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
+  const rlim_t wanted = clients + kOtherHandles;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return clients;
   limit.rlim_cur = std::min(wanted, limit.rlim_max);
   setrlimit(RLIMIT_NOFILE, &limit);
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
-  settings.maxclients = limit.rlim_cur > kOtherHandles ? limit.rlim_cur - kOtherHandles : 1;
-  log.warning(fmt::format("The limit of open files is {}: maxclients is lowered to {}",
-                          limit.rlim_cur, settings.maxclients));
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return clients;
+  return limit.rlim_cur > kOtherHandles ? limit.rlim_cur - kOtherHandles : 1;
+}
+
+// Fewer clients where the system has no handles for them, and a line that says so.
+void raise_file_limit(Settings& settings, Log& log) {
+  const std::uint64_t clients = room_for(settings.maxclients);
+  if (clients >= settings.maxclients) return;
+  log.warning(
+      fmt::format("The limit of open files is too low for maxclients {}, which is lowered "
+                  "to {}",
+                  settings.maxclients, clients));
+  settings.maxclients = clients;
 }
 
 }  // namespace
@@ -66,6 +75,13 @@ Server::Server(Options& options, Log& log)
   for (std::size_t i = 0; i < loops_for(options_.settings.threads); ++i) {
     loops_.push_back(std::make_unique<net::Loop>(engine_, engine_.lane(i)));
   }
+  options_.when_tried("maxclients", [](const Settings& next) -> std::optional<std::string> {
+    const std::uint64_t clients = room_for(next.maxclients);
+    if (clients >= next.maxclients) return std::nullopt;
+    return fmt::format(
+        "The operating system is not able to handle the specified number of clients, try with {}",
+        clients);
+  });
   if (options_.settings.tls_port != 0) {
     doorway_ = std::make_unique<net::Doorway>(
         engine_, loops_, std::make_shared<const net::TlsContext>(options_.settings));
@@ -141,7 +157,9 @@ void Server::follow_tls_options() {
 }
 
 void Server::renew_certificates() {
-  if (doorway_ == nullptr) return;
+  // Nobody changes the settings meanwhile; a script that lets us look here has shut them out.
+  std::optional<LaneVisit> visit;
+  if (!script_is_slow_) visit.emplace(engine_.services(), engine_.lane(0));
   try {
     doorway_->use(std::make_shared<const net::TlsContext>(options_.settings));
     log_.notice("Certificates for TLS were read again");
@@ -206,9 +224,11 @@ void Server::run() {
   nanoseconds_per_tick();
   for (std::size_t i = 1; i < loops_.size(); ++i) loops_[i]->start();
   if (doorway_ != nullptr) doorway_->start();
-  log_.notice(fmt::format("Larder {} ready to accept connections on port {} with {} event loop{}",
-                          kLarderVersion, options_.settings.port, loops_.size(),
-                          loops_.size() == 1 ? "" : "s"));
+  const Settings& settings = options_.settings;
+  log_.notice(fmt::format(
+      "Larder {} ready to accept connections on port {}{} with {} event loop{}", kLarderVersion,
+      settings.port, settings.tls_port == 0 ? "" : fmt::format(", TLS on {}", settings.tls_port),
+      loops_.size(), loops_.size() == 1 ? "" : "s"));
   supervisor_.ready(loops_.size(), [this](std::size_t i) {
     asio::post(loops_[i]->context(), [this, i] { supervisor_.sign(i); });
   });

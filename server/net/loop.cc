@@ -314,6 +314,10 @@ void Loop::serve_while_busy() {
     session->receive(unused);
     session->run(true);
     session->flush();
+    // For when the script is over; once, however often it lets us look.
+    if (std::find(backlog_.begin(), backlog_.end(), session->id()) == backlog_.end()) {
+      note_backlog(*session);
+    }
   }
   running_ = script;
 }

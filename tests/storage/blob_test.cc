@@ -29,6 +29,31 @@ TEST_CASE("a blob lives until its last holder drops it") {
   blob->drop();  // asan says if this was not the end, or not the first one
 }
 
+TEST_CASE("a blob that only replies hold is an orphan until they are done") {
+  const std::size_t before = Blob::orphaned_bytes();
+  Blob* blob = Blob::copy_of(std::string(20'000, 'x'));
+  blob->hold();
+  blob->hold();
+  CHECK(Blob::orphaned_bytes() == before);
+  blob->drop_by_key();
+  CHECK(Blob::orphaned_bytes() >= before + 20'000);
+  blob->drop();
+  CHECK(Blob::orphaned_bytes() >= before + 20'000);
+  blob->drop();
+  CHECK(Blob::orphaned_bytes() == before);
+}
+
+TEST_CASE("a blob that a second key has is no orphan when the first goes") {
+  const std::size_t before = Blob::orphaned_bytes();
+  Blob* blob = Blob::copy_of(std::string(20'000, 'x'));
+  blob->keep();
+  blob->drop_by_key();
+  CHECK(Blob::orphaned_bytes() == before);
+  CHECK(blob->bytes().size() == 20'000);
+  blob->drop_by_key();  // nobody else has it: it goes, and was never an orphan
+  CHECK(Blob::orphaned_bytes() == before);
+}
+
 TEST_CASE("an empty blob is a blob") {
   Blob* blob = Blob::copy_of("");
   CHECK(blob->bytes().empty());
