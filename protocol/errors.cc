@@ -71,6 +71,30 @@ std::string no_permission(std::string_view command) {
   return fmt::format("NOPERM this user has no permissions to run the '{}' command", command);
 }
 
+std::string acl_rule_failed(std::string_view rule, std::string_view why) {
+  return fmt::format("ERR Error in ACL SETUSER modifier '{}': {}", in_full(rule), why);
+}
+
+std::string acl_unmatched(std::string_view rule) {
+  return fmt::format("ERR Unmatched parenthesis in acl selector starting at '{}'.", in_full(rule));
+}
+
+std::string acl_unknown_category(std::string_view category) {
+  return fmt::format("ERR Unknown category '{}'", in_full(category));
+}
+
+std::string acl_unknown_user(std::string_view user) {
+  return fmt::format("ERR User '{}' not found", in_full(user));
+}
+
+std::string acl_unknown_command(std::string_view command) {
+  return fmt::format("ERR Command '{}' not found", in_full(command));
+}
+
+std::string sign_in_backs_off(std::int64_t wait_s) {
+  return fmt::format("WRONGPASS too many failures from this address, try again in {} s", wait_s);
+}
+
 std::string only_subscribe_context(std::string_view command) {
   return fmt::format(
       "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "

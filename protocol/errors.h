@@ -89,6 +89,66 @@ inline constexpr Text no_permission_keys =
     "NOPERM this user has no permissions to access one of the keys used as arguments";
 inline constexpr Text no_permission_channels =
     "NOPERM this user has no permissions to access one of the channels used as arguments";
+// The same in EXEC, where it could be queued and the rules have changed since.
+inline constexpr Text exec_no_permission_command =
+    "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC "
+    "call. This command is no longer allowed for the following reason: no permission to execute "
+    "the command or subcommand";
+inline constexpr Text exec_no_permission_keys =
+    "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC "
+    "call. This command is no longer allowed for the following reason: no permission to touch the "
+    "specified keys";
+inline constexpr Text exec_no_permission_channels =
+    "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC "
+    "call. This command is no longer allowed for the following reason: no permission to access one "
+    "of the channels used as arguments";
+inline constexpr Text script_no_permission_command =
+    "ERR The user executing the script can't run this command or subcommand";
+inline constexpr Text script_no_permission_keys =
+    "ERR The user executing the script can't access at least one of the keys mentioned in the "
+    "command arguments";
+inline constexpr Text script_no_permission_channels =
+    "ERR The user executing the script can't publish to the channel mentioned in the command";
+inline constexpr Text sort_by_no_permission =
+    "ERR BY option of SORT denied due to insufficient ACL permissions.";
+inline constexpr Text sort_get_no_permission =
+    "ERR GET option of SORT denied due to insufficient ACL permissions.";
+
+// --- ACL. Of rules: what follows "Error in ACL SETUSER modifier '...': ".
+inline constexpr Text acl_syntax = "Syntax error";
+inline constexpr Text acl_unknown = "Unknown command or category name in ACL";
+inline constexpr Text acl_third_word = "Allowing first-arg of a subcommand is not supported";
+inline constexpr Text acl_after_all_keys =
+    "Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does not have "
+    "any effect. Try 'resetkeys' to start with an empty list of patterns";
+inline constexpr Text acl_after_all_channels =
+    "Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and does not "
+    "have any effect. Try 'resetchannels' to start with an empty list of channels";
+inline constexpr Text acl_bad_hash =
+    "The password hash must be exactly 64 characters and contain only lowercase hexadecimal "
+    "characters";
+inline constexpr Text acl_no_such_password =
+    "The password you are trying to remove from the user does not exist";
+inline constexpr Text acl_bad_user_name = "ERR Usernames can't contain spaces or null characters";
+inline constexpr Text acl_default_stays = "ERR The 'default' user cannot be removed";
+inline constexpr Text acl_no_file =
+    "ERR This Redis instance is not configured to use an ACL file. You may want to specify users "
+    "via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis "
+    "configuration file set) in order to store users in the Redis configuration.";
+inline constexpr Text acl_not_saved =
+    "ERR There was an error trying to save the ACLs. Please check the server logs for more "
+    "information";
+inline constexpr Text acl_password_bits =
+    "ERR ACL GENPASS argument must be the number of bits for the output password, a positive "
+    "number up to 4096";
+std::string acl_rule_failed(std::string_view rule, std::string_view why);
+std::string acl_unmatched(std::string_view rule);
+std::string acl_unknown_category(std::string_view category);
+std::string acl_unknown_user(std::string_view user);
+std::string acl_unknown_command(std::string_view command);
+// Larder's own: the address failed to sign in too often, and must wait.
+std::string sign_in_backs_off(std::int64_t wait_s);
+
 // A RESP2 client that is subscribed may only say a few commands.
 std::string only_subscribe_context(std::string_view command);
 // Needs an option that is "no", or "local" and the client is not. Such as DEBUG.

@@ -18,10 +18,13 @@
 
 #include "protocol/line_words.h"
 #include "server/config_file.h"
+#include "server/engine/families.h"
+#include "server/engine/registry.h"
 #include "server/machine.h"
 #include "server/manual.h"
 #include "server/options.h"
 #include "server/options_table.h"
+#include "server/security/users.h"
 #include "server/version.h"
 
 namespace larder::server {
@@ -213,6 +216,11 @@ int check_file(const std::string& path) {
   Settings settings;
   std::vector<std::string> warnings;
   read_config_file(path, settings, warnings);
+  const Registry registry(all_families());
+  security::Users users(registry);
+  if (const auto problem = security::read_users(users, settings)) {
+    throw std::runtime_error(*problem);
+  }
   for (const std::string& warning : warnings) fmt::print(stderr, "{}\n", warning);
   fmt::print("{}: good, {} directive{} passed over\n", path, warnings.size(),
              warnings.size() == 1 ? "" : "s");

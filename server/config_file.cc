@@ -32,8 +32,6 @@ constexpr int kDeepestInclude = 16;
 // layout. One that ends in '-' stands for all that begin so; a family of which Larder has some is
 // named one by one, or a slip of the pen in a limit or a lock would pass for one of these.
 constexpr std::string_view kForeign[] = {
-    "acl-pubsub-default",
-    "acllog-max-len",
     "active-defrag-",
     "active-expire-effort",
     "activedefrag",

@@ -142,7 +142,6 @@ void Options::publish() {
       settings.maxclients_per_source == 0 ? 0 : std::max<std::uint64_t>(1, of_source), relaxed);
   limits.idle_s.store(settings.timeout_s, relaxed);
   limits.keepalive_s.store(settings.tcp_keepalive_s, relaxed);
-  limits.need_password.store(!settings.requirepass.empty(), relaxed);
 }
 
 void Options::when_changed(std::string directive, std::function<void()> hook) {

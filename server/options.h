@@ -101,7 +101,11 @@ struct Settings : storage::CollectionLimits {
 
   // Security.
   std::string requirepass;
-  std::vector<ConfigLine> users;               // as the config file declares them
+  std::vector<ConfigLine> users;  // as the config file declares them
+  std::string aclfile;            // empty: none
+  std::uint64_t acllog_max_len = 128;
+  std::string acl_pubsub_default = "resetchannels";
+  std::uint64_t auth_failure_limit = 5;        // 0: none
   std::string enable_debug_command = "local";  // no, yes, or local: from this machine only
 
   // Scripts and logs.
@@ -137,7 +141,6 @@ struct ConnectionLimits {
   std::atomic<bool> spares_loopback{false};            // which is not for this machine's own
   std::atomic<int> idle_s{0};                          // timeout; 0: none
   std::atomic<int> keepalive_s{0};                     // tcp-keepalive; 0: none
-  std::atomic<bool> need_password{false};
 };
 
 // Thread: `settings` are read inside the turnstile, or before the loops run, and changed while

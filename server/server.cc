@@ -69,6 +69,7 @@ Server::Server(Options& options, Log& log)
       log_(log),
       engine_(options, clock_, *this, log, loops_for(options.settings.threads), draw_seed()),
       supervisor_(options.settings.supervised) {
+  read_users();
   refuse_open_door();
   raise_file_limit(options_.settings, log_);
   options_.publish();
@@ -97,11 +98,26 @@ Server::Server(Options& options, Log& log)
 
 Server::~Server() = default;
 
+// From the ACL file or the config file.
+void Server::read_users() {
+  security::Users& users = engine_.services().users;
+  if (const auto problem = security::read_users(users, options_.settings)) {
+    throw std::runtime_error(*problem);
+  }
+  options_.user_lines = [&users, is_in_file = !options_.settings.aclfile.empty()] {
+    std::vector<std::string> lines;
+    if (is_in_file) return lines;
+    constexpr std::string_view kWord = "user ";
+    for (const std::string& line : users.told()) lines.push_back(line.substr(kWord.size()));
+    return lines;
+  };
+}
+
 // Without a password only this machine may come in, unless the operator says otherwise in so many
 // words.
-void Server::refuse_open_door() const {
+void Server::refuse_open_door() {
   const Settings& settings = options_.settings;
-  if (!settings.protected_mode || !settings.requirepass.empty()) return;
+  if (!settings.protected_mode || !engine_.services().users.lets_all_in()) return;
   if (settings.port == 0 && settings.tls_port == 0) return;
   for (std::string address : settings.bind) {
     if (address.starts_with('-')) address.erase(0, 1);

@@ -39,7 +39,8 @@ class Server final : public ServerControl {
   void when_reloaded(std::function<void()> hook) { reload_hooks_.push_back(std::move(hook)); }
 
  private:
-  void refuse_open_door() const;
+  void refuse_open_door();
+  void read_users();
   void listen();
   void listen_tcp(int port, net::Listener::Speech speech);
   void follow_tls_options();

@@ -58,7 +58,7 @@ OUTSIDE = (
     (r"(lua|lauxlib|lualib|luajit|lua-cjson)\.h(pp)?$", r"server/scripting/|tests/"),
     (r"msgpack", r"server/scripting/|tests/"),
     (r"httplib\.h$", r"server/web/"),
-    (r"openssl/", r"server/net/tls|server/scripting/"),
+    (r"openssl/", r"server/net/tls|server/scripting/|server/security/"),
     (r"doctest/", r"tests/"),
     (r"(linux/futex|sys/syscall|unistd)\.h$", r"storage/(mutex|reaper)\.cc$|server/|tests/"),
     (r"sys/resource\.h$", r"storage/reaper\.cc$|server/|tests/"),

@@ -177,6 +177,16 @@ void bitfield_ro(Call& call) {
 
 using enum Flag;
 
+// BITFIELD that only reads.
+Access access_of_bitfield(Words words) {
+  for (std::size_t i = 2; i < words.size(); ++i) {
+    if (protocol::same_word(words[i], "SET") || protocol::same_word(words[i], "INCRBY")) {
+      return Access::rw | Access::access | Access::update;
+    }
+  }
+  return Access::ro | Access::access;
+}
+
 constexpr Command table[] = {
     {.name = "BITFIELD",
      .arity = at_least(2),
@@ -189,7 +199,8 @@ constexpr Command table[] = {
          "key [<GET encoding offset|[OVERFLOW <WRAP|SAT|FAIL>] <SET encoding offset value:integer|"
          "INCRBY encoding offset increment>> ...]",
      .complexity = "O(1) for each subcommand specified",
-     .access = Access::rw | Access::access | Access::update | Access::varies},
+     .access = Access::rw | Access::access | Access::update | Access::varies,
+     .access_by = access_of_bitfield},
     {.name = "BITFIELD_RO",
      .arity = at_least(2),
      .keys = first_key(),

@@ -9,14 +9,15 @@
 
 #include "protocol/errors.h"
 #include "protocol/numbers.h"
-#include "server/commands/client_text.h"
 #include "server/commands/client_tracking.h"
 #include "server/commands/help.h"
 #include "server/engine/blocking.h"
 #include "server/engine/client_registry.h"
+#include "server/engine/client_text.h"
 #include "server/engine/families.h"
 #include "server/engine/pause.h"
 #include "server/engine/pubsub.h"
+#include "server/security/users.h"
 
 namespace larder::server {
 namespace {
@@ -24,8 +25,6 @@ namespace {
 namespace errors = protocol::errors;
 using protocol::same_word;
 using enum Flag;
-
-constexpr std::string_view kOnlyUser = "default";
 
 // The classes of connections that LIST and KILL tell apart. There is no replication.
 enum class Kind { normal, primary, replica, pubsub };
@@ -174,7 +173,7 @@ void read_max_age(Victims& victims, Args& args) {
 }
 
 // One option and its value. An option without a value is a syntax error whatever it is called.
-void read_filter(Victims& victims, Args& args) {
+void read_filter(Call& call, Victims& victims, Args& args) {
   if (args.left() < 2) return args.fail(errors::syntax);
   if (args.eat("ID")) {
     victims.id = args.integer_between(1, std::numeric_limits<std::int64_t>::max(),
@@ -189,7 +188,9 @@ void read_filter(Victims& victims, Args& args) {
     victims.local_address = args.take();
   } else if (args.eat("USER")) {
     victims.user = args.take();
-    if (*victims.user != kOnlyUser) args.fail(errors::client_no_such_user(*victims.user));
+    if (!call.services.users.find(*victims.user)) {
+      args.fail(errors::client_no_such_user(*victims.user));
+    }
   } else if (args.eat("SKIPME")) {
     const std::optional<bool> spares = yes_or_no(args.take());
     if (!spares) return args.fail(errors::syntax);
@@ -211,7 +212,7 @@ void kill(Call& call) {
     return call.reply.ok();
   }
   Args args = call.args_from(2);
-  while (args.more()) read_filter(victims, args);
+  while (args.more()) read_filter(call, victims, args);
   if (!args.finish()) return call.reply.error(args.problem());
   call.reply.integer(kill_all(call, victims));
 }

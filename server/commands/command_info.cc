@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "server/engine/categories.h"
+#include "server/engine/key_uses.h"
 #include "server/engine/syntax.h"
 
 namespace larder::server {
@@ -61,7 +62,7 @@ void say_flags(Reply& reply, const Command& row) {
   for (const FlagWord& known : kFlagWords) {
     if (row.flags & known.flag) words.push_back(known.word);
   }
-  if (has_movable_keys(row)) words.push_back("movablekeys");
+  if (has_movable_keys(row) || row.targets != nullptr) words.push_back("movablekeys");
   if (row.flags & Flag::allow_busy) words.push_back("allow_busy");
   say_words(reply, words);
 }
@@ -97,13 +98,6 @@ std::size_t spec_count(const Command& row) {
   return has_two_specs(row) ? 2 : 1;
 }
 
-Access access_of(const Command& row, std::size_t n) {
-  const Access said = n != 0 && has_two_specs(row) ? row.second_access : row.access;
-  if (said != Access::by_flags) return said;
-  return row.flags & Flag::writes ? Access::rw | Access::access | Access::update
-                                  : Access::ro | Access::access;
-}
-
 void say_pair(Reply& reply, std::string_view name, std::string_view value) {
   reply.bulk(name);
   reply.bulk(value);
@@ -127,7 +121,11 @@ void say_key_spec(Reply& reply, const Command& row, std::size_t n) {
   const bool counted = keys.numkeys != 0 && (n == 1 || !has_two_specs(row));
   reply.map(3);
   reply.bulk("flags");
-  say_access(reply, row, n);
+  if (row.keys.none()) {
+    say_words(reply, {"not_key"});
+  } else {
+    say_access(reply, access_of(row, n));
+  }
   reply.bulk("begin_search");
   if (keys.behind.empty()) {
     say_type(reply, "index");
@@ -202,11 +200,10 @@ void say_arguments(Reply& reply, const Command& row, const std::vector<Argument>
 
 }  // namespace
 
-void say_access(Reply& reply, const Command& row, std::size_t n) {
-  if (row.keys.none()) return say_words(reply, {"not_key"});
+void say_access(Reply& reply, Access access) {
   std::vector<std::string_view> words;
   for (const AccessWord& known : kAccessWords) {
-    if (access_of(row, n) & known.access) words.push_back(known.word);
+    if (access & known.access) words.push_back(known.word);
   }
   say_words(reply, words);
 }

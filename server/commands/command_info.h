@@ -15,8 +15,8 @@ namespace larder::server {
 void say_info(protocol::Reply& reply, const Registry& registry, const Command& row);
 // The name, then the map of what is known about it: half of a pair of COMMAND DOCS each.
 void say_docs(protocol::Reply& reply, const Registry& registry, const Command& row);
-// How the row uses the n-th of its keys, as words: RO access.
-void say_access(protocol::Reply& reply, const Command& row, std::size_t n);
+// As words: RO access.
+void say_access(protocol::Reply& reply, Access access);
 
 // A row by the name COMMAND gives it: "get", "client|list", in any case. Null: there is none.
 const Command* find_row(const Registry& registry, std::string_view full_name);

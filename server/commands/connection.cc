@@ -1,18 +1,23 @@
 // Connections: who a client is, which version of RESP it speaks, which database it uses.
+#include <fmt/format.h>
+
 #include <climits>
+#include <string>
 
 #include "protocol/errors.h"
 #include "protocol/numbers.h"
-#include "server/commands/client_text.h"
 #include "server/commands/shared_args.h"
 #include "server/engine/blocking.h"
+#include "server/engine/client_text.h"
 #include "server/engine/families.h"
 #include "server/engine/lane.h"
 #include "server/engine/monitors.h"
 #include "server/engine/pubsub.h"
 #include "server/engine/tracking.h"
 #include "server/engine/transaction.h"
+#include "server/log.h"
 #include "server/options.h"
+#include "server/security/users.h"
 #include "server/version.h"
 
 namespace larder::server {
@@ -21,39 +26,42 @@ namespace {
 
 using enum Flag;
 
-constexpr std::string_view kOnlyUser = "default";
-
-// Takes as long for a wrong word as for the right one, whatever they have in common; only the
-// length of what was sent can be told.
-bool is_same_secret(std::string_view given, std::string_view secret) {
-  volatile unsigned difference = given.size() == secret.size() ? 0 : 1;
-  for (std::size_t i = 0; i < given.size(); ++i) {
-    const char expected = secret.empty() ? '\0' : secret[i % secret.size()];
-    difference = difference | static_cast<unsigned char>(given[i] ^ expected);
-  }
-  return difference == 0;
-}
-
-bool may_enter(Call& call, std::string_view user, std::string_view password) {
-  const std::string& secret = call.services.options.settings.requirepass;
-  if (user == kOnlyUser && (secret.empty() || is_same_secret(password, secret))) {
-    call.client.authenticated = true;
-    call.client.user = kOnlyUser;
-    return true;
+// Why the client does not become that user; empty: it is now.
+std::string sign_in(Call& call, std::string_view name, std::string_view password) {
+  security::Users& users = call.services.users;
+  Client& client = call.client;
+  const std::string_view address = client.is_unix ? std::string_view{} : client.address;
+  const std::int64_t wait_ms = users.guesses().wait_ms(address, call.now_ms);
+  if (wait_ms == 0 && users.sign_in(name, password)) {
+    client.authenticated = true;
+    client.user = name;
+    client.rights = {};
+    return {};
   }
   call.lane.counters.auth_failures.add();
-  return false;
+  if (wait_ms != 0) return errors::sign_in_backs_off((wait_ms + 999) / 1000);
+  const std::uint64_t failures = users.guesses().note_failure(address, call.now_ms);
+  // A name that is nobody's may be a password in the wrong place.
+  call.services.log.warning(
+      fmt::format("Authentication failed from {} as {}: failure {} of its address", client.address,
+                  users.find(name) ? fmt::format("user '{}'", name) : "an unknown user", failures));
+  security::note_failed_sign_in(
+      call.services, call.lane, client, call.word(0), name,
+      call.in_exec ? security::Context::multi : security::Context::toplevel);
+  return std::string(errors::wrong_pass);
 }
 
 // AUTH [username] password
 void auth(Call& call) {
   if (call.words.size() > 3) return call.reply.error(errors::syntax);
   const bool names_user = call.words.size() == 3;
-  if (!names_user && call.services.options.settings.requirepass.empty()) {
+  const auto user = call.services.users.find(security::kDefaultUser);
+  if (!names_user && user->needs_no_password()) {
     return call.reply.error(errors::auth_without_password);
   }
-  const std::string_view user = names_user ? call.word(1) : kOnlyUser;
-  if (!may_enter(call, user, call.words.back())) return call.reply.error(errors::wrong_pass);
+  const std::string_view name = names_user ? call.word(1) : security::kDefaultUser;
+  const std::string problem = sign_in(call, name, call.words.back());
+  if (!problem.empty()) return call.reply.error(problem);
   call.reply.ok();
 }
 
@@ -117,10 +125,11 @@ void hello(Call& call) {
   }
   const HelloOptions options = hello_options(call, args);
   if (!args.finish()) return call.reply.error(args.problem());
-  if (options.signs_in && !may_enter(call, options.user, options.password)) {
-    return call.reply.error(errors::wrong_pass);
+  if (options.signs_in) {
+    const std::string problem = sign_in(call, options.user, options.password);
+    if (!problem.empty()) return call.reply.error(problem);
   }
-  if (!call.client.authenticated && !call.services.options.settings.requirepass.empty()) {
+  if (!call.client.authenticated && !call.services.users.lets_all_in()) {
     return call.reply.error(errors::hello_needs_auth);
   }
   if (version != 0) call.client.protocol = version;
@@ -173,8 +182,9 @@ void reset(Call& call) {
   call.services.pubsub.forget(client);
   call.services.tracking.disable(client);
   client.name.clear();
-  client.user = kOnlyUser;
-  client.authenticated = call.services.options.settings.requirepass.empty();
+  client.user = security::kDefaultUser;
+  client.authenticated = call.services.users.lets_all_in();
+  client.rights = {};
   client.db = 0;
   client.protocol = 2;
   client.reply_mode = ReplyMode::on;

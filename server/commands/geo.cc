@@ -429,6 +429,18 @@ constexpr std::string_view kSearchCost =
     "O(N+log M) where N is the number of members in the cells around the shape and M that of "
     "members inside it";
 
+// Where GEORADIUS and GEORADIUSBYMEMBER put the result: the words behind STORE and STOREDIST, of
+// which the last one counts.
+std::vector<std::size_t> targets_of_radius(Words words) {
+  std::vector<std::size_t> targets;
+  for (std::size_t i = 5; i + 1 < words.size(); ++i) {
+    const bool is_named = protocol::same_word(words[i], "STORE") ||
+                          protocol::same_word(words[i], "STOREDIST");
+    if (is_named) targets.push_back(++i);
+  }
+  return targets;
+}
+
 constexpr Command table[] = {
     {.name = "GEOADD",
      .arity = at_least(5),
@@ -506,7 +518,8 @@ constexpr Command table[] = {
                "[WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC|DESC] "
                "[STORE key|STOREDIST key]",
      .complexity = kSearchCost,
-     .access = Access::ro | Access::access},
+     .access = Access::ro | Access::access,
+     .targets = targets_of_radius},
     {.name = "GEORADIUS_RO",
      .arity = at_least(6),
      .keys = first_key(),
@@ -528,7 +541,8 @@ constexpr Command table[] = {
                "[WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC|DESC] "
                "[STORE key|STOREDIST key]",
      .complexity = kSearchCost,
-     .access = Access::ro | Access::access},
+     .access = Access::ro | Access::access,
+     .targets = targets_of_radius},
     {.name = "GEORADIUSBYMEMBER_RO",
      .arity = at_least(5),
      .keys = first_key(),

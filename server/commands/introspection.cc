@@ -7,6 +7,7 @@
 #include "server/commands/help.h"
 #include "server/engine/categories.h"
 #include "server/engine/families.h"
+#include "server/engine/key_uses.h"
 #include "server/engine/registry.h"
 #include "storage/glob.h"
 
@@ -138,11 +139,12 @@ void getkeysandflags(Call& call) {
   const FoundKeys found = keys_in(call.services.registry, request);
   if (!found.problem.empty()) return call.reply.error(found.problem);
   call.reply.array(found.positions.size());
-  for (std::size_t n = 0; n < found.positions.size(); ++n) {
+  each_key(*found.row, request, [&](std::size_t position, Access access) {
     call.reply.array(2);
-    call.reply.bulk(request[found.positions[n]]);
-    say_access(call.reply, *found.row, n);
-  }
+    call.reply.bulk(request[position]);
+    say_access(call.reply, access);
+    return true;
+  });
 }
 
 constexpr Command subcommands[] = {

@@ -24,6 +24,8 @@
 #include "protocol/errors.h"
 #include "server/commands/lists.h"
 #include "server/engine/families.h"
+#include "server/engine/registry.h"
+#include "server/security/users.h"
 #include "storage/types/hash.h"
 #include "storage/types/set.h"
 #include "storage/types/zset.h"
@@ -94,7 +96,13 @@ struct SortOptions {
   std::optional<std::string_view> target = {};
 };
 
-SortOptions read_sort_options(Args& args, bool may_store) {
+// Patterns lead to keys that the row does not name: who uses them must be allowed to read them all.
+bool may_follow_patterns(Call& call) {
+  return call.services.users.may_read_all_keys(
+      call.client, call.command, call.services.registry.number_of(call.command), call.words);
+}
+
+SortOptions read_sort_options(Call& call, Args& args, bool may_store) {
   SortOptions options;
   while (args.more()) {
     const std::size_t behind = args.left() - 1;
@@ -112,8 +120,12 @@ SortOptions read_sort_options(Args& args, bool may_store) {
     } else if (behind >= 1 && args.eat("BY")) {
       options.by.emplace(args.take());
       options.keeps_order = options.keeps_order || !options.by->names_keys();
+      if (options.by->names_keys() && !may_follow_patterns(call)) {
+        args.fail(errors::sort_by_no_permission);
+      }
     } else if (behind >= 1 && args.eat("GET")) {
       options.gets.emplace_back(args.take());
+      if (!may_follow_patterns(call)) args.fail(errors::sort_get_no_permission);
     } else {
       args.fail(errors::syntax);
     }
@@ -229,7 +241,7 @@ void store(Call& call, std::span<const Item> items, const SortOptions& options) 
 
 void sort_with(Call& call, bool may_store) {
   Args args = call.args_from(2);
-  SortOptions options = read_sort_options(args, may_store);
+  SortOptions options = read_sort_options(call, args, may_store);
   if (!args.finish()) return call.reply.error(args.problem());
   bool is_set = false;
   auto items = call.keys.read(call.key(), [&](const Value* value) {
@@ -261,6 +273,21 @@ void sort_ro(Call& call) {
 
 using enum Flag;
 
+// Where the result goes: behind the last STORE that is an option, and not the value of one.
+std::vector<std::size_t> targets_of_sort(Words words) {
+  std::vector<std::size_t> targets;
+  for (std::size_t i = 2; i + 1 < words.size(); ++i) {
+    if (protocol::same_word(words[i], "STORE")) {
+      targets.assign(1, ++i);
+    } else if (protocol::same_word(words[i], "BY") || protocol::same_word(words[i], "GET")) {
+      ++i;
+    } else if (protocol::same_word(words[i], "LIMIT")) {
+      i += 2;
+    }
+  }
+  return targets;
+}
+
 constexpr Command table[] = {
     {.name = "SORT",
      .arity = at_least(2),
@@ -272,7 +299,8 @@ constexpr Command table[] = {
      .syntax = "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC|DESC] "
                "[ALPHA] [STORE destination]",
      .complexity = "O(N+M*log(M)) where N is the number of elements and M of those returned",
-     .access = Access::ro | Access::access},
+     .access = Access::ro | Access::access,
+     .targets = targets_of_sort},
     {.name = "SORT_RO",
      .arity = at_least(2),
      .keys = first_key(),

@@ -333,6 +333,16 @@ void getrange(Call& call) {
 
 using enum Flag;
 
+// SET with GET reads what it replaces.
+Access access_of_set(Words words) {
+  for (std::size_t i = 3; i < words.size(); ++i) {
+    if (protocol::same_word(words[i], "GET")) {
+      return Access::rw | Access::access | Access::update;
+    }
+  }
+  return Access::ow | Access::update;
+}
+
 constexpr Command table[] = {
     {.name = "SET",
      .arity = at_least(3),
@@ -344,7 +354,8 @@ constexpr Command table[] = {
      .syntax = "key value [NX|XX] [GET] [EX seconds|PX milliseconds|EXAT unix-time-seconds|"
                "PXAT unix-time-milliseconds|KEEPTTL]",
      .complexity = "O(1)",
-     .access = Access::rw | Access::access | Access::update | Access::varies},
+     .access = Access::rw | Access::access | Access::update | Access::varies,
+     .access_by = access_of_set},
     {.name = "GET",
      .arity = exactly(2),
      .keys = first_key(),

@@ -18,6 +18,7 @@
 #include "server/engine/monitors.h"
 #include "server/engine/registry.h"
 #include "server/engine/transaction.h"
+#include "server/security/users.h"
 #include "storage/timeline.h"
 
 namespace larder::server {
@@ -96,6 +97,19 @@ bool watched_keys_changed(Call& call, Transaction& transaction, const storage::H
   return transaction.is_raised();
 }
 
+// Why what could be queued may not run any more; empty: it may.
+std::string_view not_permitted(Call& call, const Command& row, std::size_t number, Words words) {
+  const security::Verdict verdict = call.services.users.judge(call.client, row, number, words);
+  if (verdict.passes()) return {};
+  security::note_refusal(call.services, call.lane, call.client, row, words, verdict,
+                         security::Context::multi);
+  switch (verdict.denial) {
+    case security::Denial::key: return errors::exec_no_permission_keys;
+    case security::Denial::channel: return errors::exec_no_permission_channels;
+    default: return errors::exec_no_permission_command;
+  }
+}
+
 void run_queued(Call& call, Transaction& transaction, const storage::HeldShards* held) {
   // Taken out first: what runs must not see itself as queued (a script asks whether it is in a
   // transaction).
@@ -104,12 +118,16 @@ void run_queued(Call& call, Transaction& transaction, const storage::HeldShards*
   std::vector<std::string_view> words;
   for (const Transaction::Queued& one : queued) {
     words.assign(one.words.begin(), one.words.end());
+    const std::size_t number = call.services.registry.number_of(*one.row);
+    if (const auto refusal = not_permitted(call, *one.row, number, words); !refusal.empty()) {
+      call.lane.commands[number].rejected.add();
+      call.reply.error(refusal);
+      continue;
+    }
     call.lane.counters.commands.add();
-    call.services.dispatcher.run_inner(call.lane, call.client, *one.row, words, call.reply,
-                                       {.number = call.services.registry.number_of(*one.row),
-                                        .held = held,
-                                        .now_ms = call.now_ms,
-                                        .in_exec = true});
+    call.services.dispatcher.run_inner(
+        call.lane, call.client, *one.row, words, call.reply,
+        {.number = number, .held = held, .now_ms = call.now_ms, .in_exec = true});
     if (call.services.monitors.any() && !(one.row->flags & (skip_monitor | admin))) {
       call.services.monitors.show(call.services.timeline.wall_us(call.lane.now_us), call.client,
                                   words, one.row->flags & touches_arguments, false);

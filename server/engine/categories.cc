@@ -54,6 +54,10 @@ bool follows_flags(std::string_view category, Flag flags, bool is_script) {
 
 }  // namespace
 
+std::span<const std::string_view> all_categories() {
+  return kCategories;
+}
+
 std::vector<std::string_view> categories_of(const Command& row, const Family& family) {
   const std::string_view own = row.run == nullptr ? std::string_view{} : category_of(family);
   std::vector<std::string_view> found;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -9,6 +10,8 @@
 
 namespace larder::server {
 
+// In Redis's order.
+std::span<const std::string_view> all_categories();
 // In Redis's order, without '@': {"keyspace", "read", "fast"}.
 std::vector<std::string_view> categories_of(const Command& row, const Family& family);
 // The category's own spelling, for a name in any case.

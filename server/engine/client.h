@@ -16,6 +16,10 @@
 
 namespace larder::server {
 
+namespace security {
+class User;
+}
+
 struct Command;
 class Subscriber;
 class Tracker;
@@ -37,6 +41,14 @@ class Link {
   virtual void fetch_mail() {}
 };
 
+// What a client may do: its user as of some generation of the users (security/users.h), 0 for none.
+// Who comes or signs in has no rights yet; its first command asks for them.
+struct Rights {
+  std::shared_ptr<const security::User> user;  // null: it was deleted
+  std::uint64_t generation = 0;
+  std::uint64_t unlimited_in = 0;  // the generation in which nothing is refused to it
+};
+
 enum class ReplyMode : std::uint8_t { on, off, skip_next };
 
 class Client {
@@ -55,6 +67,7 @@ class Client {
   std::string library_name;
   std::string library_version;
   std::string user = "default";
+  Rights rights;
   std::string address;  // "127.0.0.1:50000", or the path of a unix socket with ":0"
   std::string local_address;
   int socket = -1;

@@ -142,6 +142,13 @@ constexpr bool operator&(Access a, Access b) {
   return (static_cast<std::uint16_t>(a) & static_cast<std::uint16_t>(b)) != 0;
 }
 
+// The channels a row speaks on or begins to listen to: the word behind its name, or all words.
+struct Topics {
+  enum class Of : std::uint8_t { none, channels, patterns };
+  Of of = Of::none;
+  bool only_first = false;
+};
+
 struct Call;
 class Sleeper;
 
@@ -169,6 +176,11 @@ struct Command {
   // Where shard channels are named: proxies are told as if they were keys (COMMAND INFO), nothing
   // is looked up under them.
   Keys channels = {};
+  // Where `access` varies: what these words do with the keys.
+  Access (*access_by)(Words) = nullptr;
+  // Keys behind those, which options name, and where the result goes (SORT STORE).
+  std::vector<std::size_t> (*targets)(Words) = nullptr;
+  Topics topics = {};
   // Of an exclusive row: whether this call may run beside others after all, holding for itself what
   // it needs (a narrow script). Null: never.
   bool (*runs_beside)(Call&) = nullptr;

@@ -18,6 +18,7 @@
 #include "server/metrics/slowlog.h"
 #include "server/options.h"
 #include "server/scripting/scripts.h"
+#include "server/security/users.h"
 #include "storage/ensure.h"
 #include "storage/timeline.h"
 #include "storage/turnstile.h"
@@ -116,7 +117,13 @@ bool Dispatcher::has_its_words(Asked& asked) {
 }
 
 bool Dispatcher::is_signed_in(Asked& asked) {
-  if (asked.client.authenticated || asked.row().flags & Flag::no_auth) return true;
+  Client& client = asked.client;
+  if (client.authenticated || asked.row().flags & Flag::no_auth) return true;
+  // Since it came, the default user has become one that needs no password.
+  if (client.user == security::kDefaultUser && services_.users.lets_all_in()) {
+    client.rights = {};
+    return client.authenticated = true;
+  }
   refuse(asked, errors::no_auth);
   return false;
 }
@@ -124,6 +131,22 @@ bool Dispatcher::is_signed_in(Asked& asked) {
 bool Dispatcher::may_be_in_multi(Asked& asked) {
   if (!asked.is_queueing() || !(asked.row().flags & Flag::no_multi)) return true;
   refuse(asked, errors::not_in_multi);
+  return false;
+}
+
+bool Dispatcher::is_permitted(Asked& asked) {
+  Client& client = asked.client;
+  const security::Verdict verdict =
+      services_.users.judge(client, asked.row(), asked.prepared.number, asked.words);
+  if (verdict.passes()) return true;
+  client.last_command = &asked.row();
+  const auto context = asked.is_queueing() ? security::Context::multi : security::Context::toplevel;
+  security::note_refusal(services_, asked.lane, client, asked.row(), asked.words, verdict, context);
+  switch (verdict.denial) {
+    case security::Denial::key: refuse(asked, errors::no_permission_keys); break;
+    case security::Denial::channel: refuse(asked, errors::no_permission_channels); break;
+    default: refuse(asked, errors::no_permission(services_.registry.full_name(asked.row())));
+  }
   return false;
 }
 
@@ -165,12 +188,18 @@ bool Dispatcher::is_not_busy(Asked& asked) {
 }
 
 // Whether no gate can have anything to say. Being wrong about a request that would pass is only
-// slow.
+// slow; so what may cost more comes last, and only for who is not allowed everything.
 bool Dispatcher::is_usual(const Asked& asked) const {
-  const Client& client = asked.client;
-  return asked.prepared.fits && client.authenticated && !asked.is_queueing() &&
-         !client.subscriber && !client.tracker && !services_.scripts.is_running() &&
-         asked.now_ms() >= services_.pause.until_ms() && services_.store.has_room();
+  Client& client = asked.client;
+  const Prepared& prepared = asked.prepared;
+  const bool is_plain = prepared.fits && !asked.is_queueing() && !client.subscriber &&
+                        !client.tracker && !services_.scripts.is_running() &&
+                        asked.now_ms() >= services_.pause.until_ms() && services_.store.has_room();
+  if (!is_plain) return false;
+  if (services_.users.is_unlimited(client)) [[likely]]
+    return true;
+  return client.authenticated &&
+         services_.users.judge(client, *prepared.row, prepared.number, asked.words).passes();
 }
 
 Next Dispatcher::execute(Lane& lane, Client& client, Words words, const Prepared& prepared,
@@ -206,7 +235,8 @@ Next Dispatcher::execute_carefully(Asked& asked) {
   }
   if (asked.prepared.row == nullptr && is_http(asked.words)) return Next::close;
   const bool passes = is_known(asked) && has_its_words(asked) && is_signed_in(asked) &&
-                      may_be_in_multi(asked) && has_memory(asked) && may_be_said_by_listener(asked);
+                      may_be_in_multi(asked) && is_permitted(asked) && has_memory(asked) &&
+                      may_be_said_by_listener(asked);
   if (!passes) return Next::go_on;
 
   const Command& row = asked.row();
@@ -238,8 +268,8 @@ Next Dispatcher::execute_while_busy(Lane& lane, Client& client, Words words,
   Asked asked{lane, client, words, prepared, writer};
   lane.set_now(services_.timeline.now_us());
   const bool passes = is_known(asked) && has_its_words(asked) && is_signed_in(asked) &&
-                      may_be_in_multi(asked) && may_be_said_by_listener(asked) &&
-                      is_not_busy(asked);
+                      may_be_in_multi(asked) && is_permitted(asked) &&
+                      may_be_said_by_listener(asked) && is_not_busy(asked);
   if (!passes) return Next::go_on;
   restart_clock(lane);
   return run(asked);

@@ -1,11 +1,11 @@
 // The dispatcher: from words to a reply. The gates stand in one order (known, arity, signed in,
-// queueing, memory, listening, pause), each a small function that passes or answers; then the
-// command runs and is counted.
+// queueing, permitted, memory, listening, pause), each a small function that passes or answers;
+// then the command runs and is counted.
 //
 // Nearly every request passes them all, so is_usual() asks first whether any of them could have
-// something to say: known and of the right length, signed in, no MULTI or WATCH, no script, no
-// pause, memory within the limit. Those are a handful of loads; only who fails goes from gate to
-// gate.
+// something to say: known and of the right length, of a user who may do everything, no MULTI or
+// WATCH, no script, no pause, memory within the limit. Those are a handful of loads; only who fails
+// goes from gate to gate.
 //
 // Time. A command's time begins where the one before it ended (Lane::ticks), so a clock is read
 // once a command, not twice; what lies between (the gates, a fetch ahead) is counted in, some 20
@@ -91,6 +91,7 @@ class Dispatcher {
   bool has_its_words(Asked& asked);
   bool is_signed_in(Asked& asked);
   bool may_be_in_multi(Asked& asked);
+  bool is_permitted(Asked& asked);
   bool may_be_said_by_listener(Asked& asked);
   bool has_memory(Asked& asked);
   bool is_not_busy(Asked& asked);

@@ -53,6 +53,9 @@ constexpr std::string_view kApplied[] = {"maxmemory",
                                          "stream-node-max-bytes",
                                          "stream-node-max-entries"};
 
+constexpr std::string_view kSecurity[] = {"acl-pubsub-default", "acllog-max-len",
+                                          "auth-failure-limit"};
+
 std::size_t runs_reserve_bytes() {
   return std::max(storage::PageRuns::kUsualReserveBytes, machine_memory_bytes() * 4);
 }
@@ -77,6 +80,7 @@ Engine::Engine(Options& options, const storage::Clock& clock, ServerControl& con
     : options_(options),
       store_(store_settings(options, lanes, seed)),
       registry_(all_families()),
+      users_(registry_),
       pubsub_(seed),
       events_(pubsub_, store_),
       tracking_(store_, clients_, pubsub_, seed),
@@ -100,6 +104,7 @@ Engine::Engine(Options& options, const storage::Clock& clock, ServerControl& con
                 .vitals = vitals_,
                 .scripts = scripts_,
                 .functions = functions_,
+                .users = users_,
                 .control = control,
                 .log = log},
       dispatcher_(services_),
@@ -111,6 +116,13 @@ Engine::Engine(Options& options, const storage::Clock& clock, ServerControl& con
   apply_limits();
   for (const std::string_view directive : kApplied) {
     options_.when_changed(std::string(directive), [this] { apply_options(); });
+  }
+  users_.set_default_password(options_.settings.requirepass);
+  apply_security();
+  options_.when_changed("requirepass",
+                        [this] { users_.set_default_password(options_.settings.requirepass); });
+  for (const std::string_view directive : kSecurity) {
+    options_.when_changed(std::string(directive), [this] { apply_security(); });
   }
   options_.when_changed("notify-keyspace-events", [this] { apply_events(); });
   options_.when_changed("client-output-buffer-limit", [this] { apply_limits(); });
@@ -126,6 +138,13 @@ void Engine::apply_events() {
 void Engine::apply_limits() {
   pubsub_.limit_inbox(options_.settings.listener_output.hard_bytes);
   tracking_.limit_keys(options_.settings.tracking_table_max_keys);
+}
+
+void Engine::apply_security() {
+  const Settings& settings = options_.settings;
+  users_.channels_by_default(settings.acl_pubsub_default == "allchannels");
+  users_.log().limit(settings.acllog_max_len);
+  users_.guesses().limit(settings.auth_failure_limit);
 }
 
 void Engine::apply_options() {

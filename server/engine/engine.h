@@ -21,6 +21,7 @@
 #include "server/metrics/vitals.h"
 #include "server/scripting/functions.h"
 #include "server/scripting/scripts.h"
+#include "server/security/users.h"
 #include "server/upkeep.h"
 #include "storage/store.h"
 #include "storage/timeline.h"
@@ -49,6 +50,7 @@ class Engine {
  private:
   void apply_events();
   void apply_limits();
+  void apply_security();
 
   Options& options_;
   storage::Turnstile turnstile_;
@@ -57,6 +59,7 @@ class Engine {
   ClientRegistry clients_;
   scripting::Scripts scripts_;
   scripting::Functions functions_;
+  security::Users users_;
   Lanes lanes_;
   Monitors monitors_;
   Pause pause_;

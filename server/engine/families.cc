@@ -24,6 +24,7 @@ std::span<const Family* const> all_families() {
       &sorting,
       &blocking_zsets,
       &connection,
+      &acl_commands,
       &client_commands,
       &transactions,
       &scripting_commands,

@@ -26,6 +26,7 @@ extern const Family set_algebra;
 extern const Family sorting;
 extern const Family blocking_zsets;
 extern const Family connection;
+extern const Family acl_commands;
 extern const Family client_commands;
 extern const Family transactions;
 extern const Family scripting_commands;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "server/engine/key_uses.h"
 #include "storage/ensure.h"
 
 namespace larder::server {
@@ -136,41 +137,69 @@ std::string Registry::full_name(const Command& row) const {
 
 namespace {
 
+// What stands before the word behind which the keys are, and how many words belong to it: one of
+// those may look like that word.
+struct OptionBefore {
+  std::string_view name;
+  std::size_t words;
+};
+constexpr OptionBefore kOptionsBefore[] = {{"BLOCK", 1}, {"COUNT", 1}, {"GROUP", 2}};
+
+std::size_t words_of_option(std::string_view word) {
+  for (const OptionBefore& option : kOptionsBefore) {
+    if (protocol::same_word(word, option.name)) return option.words;
+  }
+  return 0;
+}
+
 // The first half of the words behind that one.
 std::vector<std::size_t> positions_behind(const Keys& keys, Words words) {
   std::vector<std::size_t> positions;
-  auto at = static_cast<std::size_t>(keys.first);
-  while (at < words.size() && !protocol::same_word(words[at], keys.behind)) ++at;
+  std::size_t at = 1;
+  while (at < words.size() && !protocol::same_word(words[at], keys.behind)) {
+    at += 1 + words_of_option(words[at]);
+  }
   if (at >= words.size()) return positions;
   const std::size_t count = (words.size() - at - 1) / 2;
   for (std::size_t i = 1; i <= count; ++i) positions.push_back(at + i);
   return positions;
 }
 
+bool has_two_accesses(const Command& row) {
+  return row.second_access != Access::by_flags;
+}
+
 }  // namespace
 
-std::vector<std::size_t> key_positions(const Command& command, Words words) {
-  const Keys& keys = command.keys;
-  std::vector<std::size_t> positions;
-  if (keys.numkeys > 0) {
-    const auto at = static_cast<std::size_t>(keys.numkeys);
-    if (at >= words.size()) return positions;
-    const auto count = storage::strict_integer(words[at]);
-    const std::size_t left = words.size() - at - 1;
-    if (!count || *count < 0 || static_cast<std::size_t>(*count) > left) return positions;
-    // A key in front of those that are counted: where ZUNIONSTORE puts its result.
-    if (keys.first < keys.numkeys) positions.push_back(static_cast<std::size_t>(keys.first));
-    for (std::size_t i = 0; i < static_cast<std::size_t>(*count); ++i)
-      positions.push_back(at + 1 + i);
-    return positions;
-  }
+Access access_of(const Command& row, std::size_t n) {
+  const Access said = n != 0 && has_two_accesses(row) ? row.second_access : row.access;
+  if (said != Access::by_flags) return said;
+  return row.flags & Flag::writes ? Access::rw | Access::access | Access::update
+                                  : Access::ro | Access::access;
+}
+
+std::vector<std::size_t> odd_positions(const Command& row, Words words) {
+  const Keys& keys = row.keys;
   if (!keys.behind.empty()) return positions_behind(keys, words);
-  if (keys.first == 0) return positions;
-  const auto size = static_cast<std::ptrdiff_t>(words.size());
-  const std::ptrdiff_t last = keys.last < 0 ? size + keys.last : keys.last;
-  for (std::ptrdiff_t i = keys.first; i <= last && i < size; i += keys.step) {
-    positions.push_back(static_cast<std::size_t>(i));
-  }
+  std::vector<std::size_t> positions;
+  const auto at = static_cast<std::size_t>(keys.numkeys);
+  if (at >= words.size()) return positions;
+  const auto count = storage::strict_integer(words[at]);
+  const std::size_t left = words.size() - at - 1;
+  if (!count || *count < 0 || static_cast<std::size_t>(*count) > left) return positions;
+  // A key in front of those that are counted: where ZUNIONSTORE puts its result.
+  if (keys.first < keys.numkeys) positions.push_back(static_cast<std::size_t>(keys.first));
+  for (std::size_t i = 0; i < static_cast<std::size_t>(*count); ++i)
+    positions.push_back(at + 1 + i);
+  return positions;
+}
+
+std::vector<std::size_t> key_positions(const Command& command, Words words) {
+  std::vector<std::size_t> positions;
+  each_key(command, words, [&](std::size_t position, Access) {
+    positions.push_back(position);
+    return true;
+  });
   return positions;
 }
 

@@ -26,6 +26,9 @@ class ServerControl;   // engine/server_control.h: what only the process can do 
 class SlowLog;         // metrics/slowlog.h
 class Tracking;        // engine/tracking.h: who caches which keys
 class Vitals;          // metrics/vitals.h: run id, start time, rates, for INFO
+namespace security {
+class Users;  // security/users.h: who may do what
+}
 namespace scripting {
 class Functions;  // scripting/functions.h: the libraries of FUNCTION
 class Scripts;    // scripting/scripts.h: the script cache, SCRIPT KILL
@@ -50,6 +53,7 @@ struct Services {
   Vitals& vitals;
   scripting::Scripts& scripts;
   scripting::Functions& functions;
+  security::Users& users;
   ServerControl& control;
   Log& log;
 };

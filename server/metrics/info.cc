@@ -22,6 +22,7 @@
 #include "server/options.h"
 #include "server/scripting/functions.h"
 #include "server/scripting/scripts.h"
+#include "server/security/users.h"
 #include "server/version.h"
 #include "storage/blob.h"
 #include "storage/reaper.h"
@@ -271,6 +272,11 @@ void stats(const Services& services, Page& page) {
   page.line("client_output_buffer_limit_disconnections:{}",
             sum(services, &LaneCounters::output_limit_closes));
   page.line("failed_tls_handshakes:{}", sum(services, &LaneCounters::failed_handshakes));
+  const security::AclLog& refusals = services.users.log();
+  page.line("acl_access_denied_auth:{}", refusals.count(security::Denial::auth));
+  page.line("acl_access_denied_cmd:{}", refusals.count(security::Denial::command));
+  page.line("acl_access_denied_key:{}", refusals.count(security::Denial::key));
+  page.line("acl_access_denied_channel:{}", refusals.count(security::Denial::channel));
   page.line("shard_lock_longest_hold_usec:{}", microseconds_of(keys.longest_hold_ticks));
 }
 
@@ -424,6 +430,7 @@ void reset_statistics(Services& services) {
     for (CommandCounters& counters : lane.commands) counters.reset();
     lane.errors_by_code.clear();
   }
+  services.users.log().reset_counts();
   services.store.reset_counters();
   storage::Reaper::reset_counts();
   services.vitals.reset();

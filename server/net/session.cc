@@ -51,7 +51,7 @@ Session::Session(Loop& loop, Newcomer newcomer, std::uint64_t id)
   client_.address = std::move(newcomer.address);
   client_.local_address = std::move(newcomer.local_address);
   client_.is_unix = newcomer.is_unix;
-  client_.authenticated = !limits().need_password.load(std::memory_order_relaxed);
+  client_.authenticated = loop.engine().services().users.lets_all_in();
   apply_limits();
 }
 

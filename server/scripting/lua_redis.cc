@@ -18,6 +18,7 @@
 #include "server/scripting/lua_machine.h"
 #include "server/scripting/scripts.h"
 #include "server/scripting/sha1.h"
+#include "server/security/users.h"
 #include "server/version.h"
 #include "storage/timeline.h"
 
@@ -86,13 +87,31 @@ bool has_memory(Machine& machine, const Command& row) {
   return !run.out_of_memory;
 }
 
+// Why the user who runs the script may not run these words; empty: it may.
+std::string_view not_permitted(Machine& machine, const Command& row, std::size_t number) {
+  Services& services = machine.services;
+  Client& client = machine.run->call.client;
+  const security::Verdict verdict = services.users.judge(client, row, number, machine.words);
+  if (verdict.passes()) return {};
+  security::note_refusal(services, machine.lane, client, row, machine.words, verdict,
+                         security::Context::lua);
+  switch (verdict.denial) {
+    case security::Denial::key: return errors::script_no_permission_keys;
+    case security::Denial::channel: return errors::script_no_permission_channels;
+    default: return errors::script_no_permission_command;
+  }
+}
+
 // Why a script may not run these words; empty: it may.
-std::string_view refusal(Machine& machine, const Command* row) {
+std::string_view refusal(Machine& machine, const Command* row, std::size_t number) {
   if (row == nullptr) return errors::script_unknown_command;
   if (!row->arity.admits(machine.words.size()) || row->run == nullptr) {
     return errors::script_wrong_arity;
   }
   if (row->flags & Flag::no_script) return errors::script_not_allowed;
+  if (const std::string_view forbidden = not_permitted(machine, *row, number); !forbidden.empty()) {
+    return forbidden;
+  }
   if (!machine.run->may_write && row->flags & (Flag::writes | Flag::may_replicate)) {
     return errors::script_read_only;
   }
@@ -147,7 +166,7 @@ int call_row(lua_State* lua, bool raises) {
   if (!read_words(lua, machine)) return fail(lua, errors::script_bad_arguments, raises);
 
   const Registry::Match match = machine.services.registry.match(machine.words);
-  const std::string_view problem = refusal(machine, match.row);
+  const std::string_view problem = refusal(machine, match.row, match.number);
   if (!problem.empty()) {
     if (match.row != nullptr) machine.lane.commands[match.number].rejected.add();
     push_error(lua, problem);
@@ -294,15 +313,20 @@ int debug(lua_State*) {
   return 0;
 }
 
-// The default user, the only one there is, may run every command there is.
+// Whether the user who runs the script may run that.
 int acl_check_cmd(lua_State* lua) {
   Machine& machine = machine_of(lua);
   if (lua_gettop(lua) == 0) return fail(lua, errors::script_no_command);
   if (!read_words(lua, machine)) return fail(lua, errors::script_bad_arguments);
-  if (machine.services.registry.match(machine.words).row == nullptr) {
+  const Registry::Match match = machine.services.registry.match(machine.words);
+  if (match.row == nullptr) {
     return fail(lua, "ERR Invalid command passed to redis.acl_check_cmd()");
   }
-  lua_pushboolean(lua, 1);
+  const bool passes = machine.run == nullptr ||
+                      machine.services.users
+                          .judge(machine.run->call.client, *match.row, match.number, machine.words)
+                          .passes();
+  lua_pushboolean(lua, passes ? 1 : 0);
   return 1;
 }
 

@@ -14,6 +14,7 @@ constexpr const char* kWrongPass =
 Settings with_password() {
   Settings settings = Larder::settings_for_tests();
   settings.requirepass = "sesame";
+  settings.auth_failure_limit = 0;
   return settings;
 }
 

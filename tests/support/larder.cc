@@ -53,7 +53,7 @@ Larder::Seat& Larder::seat(int client) {
     seat = std::make_unique<Seat>(engine_->clients().next_id(), now_ms());
     seat->client.address = "127.0.0.1:" + std::to_string(50000 + client);
     seat->client.local_address = "127.0.0.1:6379";
-    seat->client.authenticated = options_.settings.requirepass.empty();
+    seat->client.authenticated = engine_->services().users.lets_all_in();
     engine_->clients().add(seat->client);
   }
   return *seat;

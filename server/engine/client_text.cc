@@ -1,4 +1,4 @@
-#include "server/commands/client_text.h"
+#include "server/engine/client_text.h"
 
 #include <fmt/format.h>
 
