@@ -49,7 +49,7 @@ void Loop::stop() {
     std::vector<Session*> all;
     for (auto& [id, session] : sessions_) all.push_back(session.get());
     for (Session* session : all) {
-      session->flush();
+      session->flush(SIZE_MAX);
       session->close();
     }
     // A script that looks at the loop may be what runs this: its session is still on the stack.

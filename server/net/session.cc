@@ -267,14 +267,17 @@ void Session::count_bytes() {
                              std::memory_order_relaxed);
 }
 
-void Session::flush() {
+void Session::flush(std::size_t most) {
   if (is_closed()) return;
   std::array<protocol::OutputBuffer::Piece, kMostPieces> pieces;
   std::array<iovec, kMostPieces> vectors;
-  while (!output_.empty()) {
-    const std::size_t count = output_.gather(pieces);
-    for (std::size_t i = 0; i < count; ++i) {
-      vectors[i] = {const_cast<char*>(pieces[i].data), pieces[i].size};
+  while (!output_.empty() && most != 0) {
+    const std::size_t gathered = output_.gather(pieces);
+    std::size_t count = 0;
+    for (std::size_t room = most; count < gathered && room != 0; ++count) {
+      const std::size_t size = std::min(pieces[count].size, room);
+      vectors[count] = {const_cast<char*>(pieces[count].data), size};
+      room -= size;
     }
     const ssize_t sent = send_pieces(std::span(vectors).first(count));
     if (sent < 0) {
@@ -283,6 +286,7 @@ void Session::flush() {
       break;
     }
     output_.consume(static_cast<std::size_t>(sent));
+    most -= static_cast<std::size_t>(sent);
     loop_.lane().counters.output_bytes.add(static_cast<std::uint64_t>(sent));
   }
   output_.rest();

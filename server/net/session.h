@@ -70,6 +70,9 @@ inline constexpr std::int64_t kHandshakeMs = 10'000;
 inline constexpr std::size_t kPauseOutputBytes = std::size_t{1} << 20;
 // Unsent bytes above which a batch stops to write before it goes on.
 inline constexpr std::size_t kFlushOutputBytes = std::size_t{64} << 10;
+// What one flush sends at most, so that a turn with many large replies is over soon: copying them to
+// the kernel is what it takes. The socket is writable still, so the rest has the next turn.
+inline constexpr std::size_t kMostFlushBytes = std::size_t{128} << 10;
 // What a client may leave unread before it has signed in.
 inline constexpr std::size_t kUnauthenticatedOutputBytes = std::size_t{64} << 10;
 // Requests parsed ahead of running them, and so answered by one write at most: a pipeline of a
@@ -103,8 +106,8 @@ class Session final : public Link {
   void parse(storage::FetchAhead& ahead);
   // Runs what is prepared. Inside the turnstile, unless `busy`.
   void run(bool busy);
-  // Writes what it can; waits for the socket with the rest.
-  void flush();
+  // Writes what it can, `most` bytes or a little; waits for the socket with the rest.
+  void flush(std::size_t most = kMostFlushBytes);
   // Goes on after a wait: one step of a long work, or the command a pause held back. Inside the
   // turnstile.
   void go_on();
