@@ -33,7 +33,7 @@ test_packages=(
   ruby-redis ruby-activesupport ruby-sidekiq
   php-cli php-redis php-nrk-predis php-symfony-cache
   golang-go golang-github-gomodule-redigo-dev
-  dpkg-dev file lintian systemd            # the Debian package, and what judges it and its unit
+  dpkg-dev file systemd                    # the Debian package and its unit; lintian too judges it if it is there
 )
 
 # These come from elsewhere on many machines: any working command will do.
