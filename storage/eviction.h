@@ -43,6 +43,9 @@ std::string_view policy_name(Policy policy);
 constexpr bool is_volatile(Policy policy) {
   return policy >= Policy::volatile_lru;
 }
+constexpr bool is_random(Policy policy) {
+  return policy == Policy::allkeys_random || policy == Policy::volatile_random;
+}
 constexpr bool is_lfu(Policy policy) {
   return policy == Policy::allkeys_lfu || policy == Policy::volatile_lfu;
 }

@@ -13,11 +13,15 @@
 // the sample that are as dear as victims usually are may go with the worst.
 //
 // AutoStore is what all shards share, AutoShard what each has.
-// Cost: beyond a sample's cache misses a line for the ghost. For a key: the entry's bits, and a
+// Cost: beyond a sample's cache misses a line for the ghost, which is fetched at the eviction and
+// written eight evictions of the shard later; that of a key that is to be made is fetched with its
+// bucket. (Written at once, and looked for when the key was made, they were a quarter of what a new
+// key cost in a full store.) For a key: the entry's bits, and a
 // ghost of four bytes. storage/README.md has what it brings, and what else was tried.
 // Thread: AutoStore any; AutoShard is part of a Shard, whoever holds it may call.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -74,7 +78,7 @@ class AutoShard {
   // The entry that had these bits is gone.
   void evicted(std::uint32_t bits, std::uint64_t hash, double price, std::size_t keys,
                std::size_t shard_bytes);
-  // The ghost of a key that is made or evicted soon.
+  // The ghost of a key that is made soon. Any thread.
   void prefetch(std::uint64_t hash) const { ghosts_.prefetch(hash); }
 
   // Another policy has taken over, or all keys are gone.
@@ -99,6 +103,8 @@ class AutoShard {
 
   std::uint32_t bits_of_later_use(std::uint32_t bits, std::uint32_t label);
   void mix_into_usual(double price, float share);
+  bool is_fresh(std::uint64_t hash) const;
+  void leave_ghosts(std::size_t left);
   void hand_in(std::size_t keys, std::size_t shard_bytes);
 
   AutoStore& store_;
@@ -106,6 +112,17 @@ class AutoShard {
   std::size_t inserted_ = 0;  // not told to the clock yet
   std::uint32_t evicted_at_units_ = 0;
   Ghosts ghosts_;
+  // Those of the last evictions are put when their lines have had time to arrive.
+  static constexpr std::size_t kFresh = 8;
+  struct Fresh {
+    std::uint64_t hash;
+    std::uint32_t uses;
+    std::uint32_t age;
+    std::uint32_t units;  // when it was evicted
+  };
+  std::array<Fresh, kFresh> fresh_;  // a ring
+  std::size_t fresh_first_ = 0;
+  std::size_t fresh_count_ = 0;
   std::unique_ptr<HitDensity::Tally> tally_;  // from the first eviction on
 };
 

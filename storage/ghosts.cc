@@ -20,8 +20,18 @@ bool Ghosts::fit(std::size_t keys, std::size_t shard_bytes) {
   const std::size_t apart = wanted > lines_.size() ? wanted - lines_.size()
                                                    : lines_.size() - wanted;
   if (apart * kMisfit <= wanted) return false;
-  lines_ = std::vector<Line>(wanted);
+  make(wanted);
   return true;
+}
+
+void Ghosts::clear() {
+  make(0);
+}
+
+void Ghosts::make(std::size_t lines) {
+  lines_ = std::vector<Line>(lines);
+  start_.store(reinterpret_cast<std::uintptr_t>(lines_.data()), std::memory_order_relaxed);
+  count_.store(lines, std::memory_order_relaxed);
 }
 
 std::optional<Ghosts::Ghost> Ghosts::take(std::uint64_t hash, std::uint32_t now_units) {

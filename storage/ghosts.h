@@ -13,11 +13,14 @@
 // shrunk by a quarter they are made anew, and the old ones forgotten: lines are found by
 // multiplying, and a tag does not tell the line of another size.
 //
-// Cost: a line to put one, a line to take one. Thread: part of a Shard; whoever holds it may call.
+// Cost: a line to put one, a line to take one. Thread: part of a Shard; whoever holds it may call;
+// prefetch() anyone.
 // Source: ghost lists as in ARC (Megiddo and Modha, FAST 2003), here without the list.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -28,6 +31,7 @@ namespace larder::storage {
 class Ghosts {
  public:
   static constexpr std::size_t kPerLine = 16;
+  static constexpr std::size_t kPerLook = 4;
 
   struct Ghost {
     std::uint32_t uses;  // up to 15
@@ -36,35 +40,34 @@ class Ghosts {
 
   // As many as a shard of that size should have; true: they were made anew.
   bool fit(std::size_t keys, std::size_t shard_bytes);
+  void clear();
   bool empty() const { return lines_.empty(); }
   std::size_t slots() const { return lines_.size() * kPerLine; }
   std::size_t used_bytes() const { return lines_.capacity() * sizeof(Line); }
 
-  // The key was evicted. visit(Ghost) for all others of its line, which are a fair sample of all.
-  template <class Visitor>
-  void put(std::uint64_t hash, std::uint32_t uses, std::uint32_t age, std::uint32_t now_units,
-           Visitor&& visit) {
+  // The key was evicted: its ghost takes the place of the one used longest ago.
+  void put(std::uint64_t hash, std::uint32_t uses, std::uint32_t age, std::uint32_t now_units) {
     Line& line = lines_[line_of(hash)];
-    std::size_t oldest = 0;
-    std::uint32_t oldest_age = 0;
-    for (std::size_t i = 0; i < kPerLine; ++i) {
-      if (line.ghosts[i] == 0) {
-        oldest = i;
-        oldest_age = UINT32_MAX;
-        continue;
-      }
-      const Ghost ghost = read(line.ghosts[i], now_units);
-      visit(ghost);
-      if (ghost.age < oldest_age) continue;
-      oldest = i;
-      oldest_age = ghost.age;
+    line.ghosts[place_in(line, now_units)] = tag_of(hash) << kTagShift | uses << kUnitBits |
+                                             ((now_units - age) & kUnitMask);
+  }
+  // visit(Ghost) for those among kPerLook places of the line of a hash, which are a fair sample of
+  // all; `turn` says which.
+  template <class Visitor>
+  void look(std::uint64_t hash, std::size_t turn, std::uint32_t now_units, Visitor&& visit) const {
+    const Line& line = lines_[line_of(hash)];
+    const std::size_t first = turn * kPerLook % kPerLine;
+    for (std::size_t i = first; i < first + kPerLook; ++i) {
+      if (line.ghosts[i] != 0) visit(read(line.ghosts[i], now_units));
     }
-    line.ghosts[oldest] = tag_of(hash) << kTagShift | uses << kUnitBits |
-                          ((now_units - age) & kUnitMask);
   }
 
+  // Any thread. Who meets a change of their number fetches a line too many.
   void prefetch(std::uint64_t hash) const {
-    if (!lines_.empty()) __builtin_prefetch(&lines_[line_of(hash)]);
+    const std::uintptr_t start = start_.load(std::memory_order_relaxed);
+    if (start == 0) return;
+    const std::size_t line = line_of(hash, count_.load(std::memory_order_relaxed));
+    __builtin_prefetch(reinterpret_cast<const void*>(start + line * sizeof(Line)));
   }
   // The key is back: its ghost goes.
   std::optional<Ghost> take(std::uint64_t hash, std::uint32_t now_units);
@@ -75,15 +78,18 @@ class Ghosts {
   };
   static_assert(sizeof(Line) == 64, "a line of ghosts is one cache line");
 
+  static constexpr int kPlaceBits = 4;
+  static_assert(kPerLine == 1 << kPlaceBits);
   static constexpr int kTagShift = 16;
   static constexpr int kUnitBits = 12;
   static constexpr std::uint32_t kUnitMask = (std::uint32_t{1} << kUnitBits) - 1;
   static constexpr std::uint32_t kUsesMask = 15;
 
   // Bits 0..31 choose the line; the shard has the top ones.
-  std::size_t line_of(std::uint64_t hash) const {
-    return (hash & 0xffffffff) * lines_.size() >> 32;
+  static std::size_t line_of(std::uint64_t hash, std::size_t lines) {
+    return (hash & 0xffffffff) * lines >> 32;
   }
+  std::size_t line_of(std::uint64_t hash) const { return line_of(hash, lines_.size()); }
   static std::uint32_t tag_of(std::uint64_t hash) {
     const auto tag = static_cast<std::uint32_t>(hash >> 32) & 0xffff;
     return tag == 0 ? 1 : tag;
@@ -92,7 +98,23 @@ class Ghosts {
     return {.uses = ghost >> kUnitBits & kUsesMask, .age = (now_units - ghost) & kUnitMask};
   }
 
+  // An empty place, or that of the longest idle. Without a branch: what is where is up to chance.
+  static std::size_t place_in(const Line& line, std::uint32_t now_units) {
+    std::uint32_t best = 0;
+    for (std::uint32_t i = 0; i < kPerLine; ++i) {
+      const std::uint32_t ghost = line.ghosts[i];
+      const std::uint32_t age = ghost == 0 ? kUnitMask + 1 : (now_units - ghost) & kUnitMask;
+      best = std::max(best, age << kPlaceBits | i);
+    }
+    return best & (kPerLine - 1);
+  }
+
+  void make(std::size_t lines);
+
   std::vector<Line> lines_;
+  // Where they begin and how many they are, for prefetch().
+  std::atomic<std::uintptr_t> start_{0};
+  std::atomic<std::size_t> count_{0};
 };
 
 }  // namespace larder::storage

@@ -350,9 +350,15 @@ Shard::Walk Shard::begin_sample(const Database& database) {
   next_samples_ = {next_samples_[1], draw()};
   const Walk next(next_samples_[0], buckets);
   const Walk over_next(next_samples_[1], buckets);
+  std::size_t fetched = 0;
   for (std::size_t i = 0; i < 2; ++i) {
-    database.table.each_in_bucket(next.bucket(i), [](Entry* entry) { __builtin_prefetch(entry); });
-    database.table.prefetch_bucket(over_next.bucket(i));
+    if (fetched < least_sample()) {
+      database.table.each_in_bucket(next.bucket(i), [&](Entry* entry) {
+        __builtin_prefetch(entry);
+        ++fetched;
+      });
+    }
+    database.table.prefetch_bucket_number(over_next.bucket(i));
   }
   return walk;
 }
@@ -361,6 +367,7 @@ Shard::Walk Shard::begin_sample(const Database& database) {
 // keeping, half of what was asked for is a beginning.
 std::size_t Shard::least_sample() const {
   const EvictionRules& rules = rules_.eviction;
+  if (is_random(rules.policy)) return 1;
   return rules.policy == Policy::allkeys_auto ? (rules.samples + 1) / 2 : rules.samples;
 }
 
@@ -464,7 +471,6 @@ Shard::Evicted Shard::evict(std::int64_t now_ms, std::size_t most_keys, bool may
 void Shard::evict(std::uint32_t db, const Candidate& victim) {
   const Key key{victim.entry->key(), hash_bytes(victim.entry->key(), rules_.seed)};
   const std::uint32_t bits = victim.entry->eviction();
-  auto_.prefetch(hash_in(db, key.hash));
   ++counters.evicted;
   tell(KeyEvent::evicted, db, key.bytes);
   erase(db, key, victim.entry);

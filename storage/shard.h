@@ -147,9 +147,9 @@ class Shard {
     if (touch) this->touch(entry, now_ms);
   }
 
-  // Fetches what insert() will read beside the table.
-  void will_insert(std::uint32_t db, const Key& key) const {
-    auto_.prefetch(hash_in(db, key.hash));
+  // Any thread. What the insertion of an absent key will read beside the table.
+  void prefetch_ghost(std::uint32_t db, std::uint64_t hash) const {
+    auto_.prefetch(hash_in(db, hash));
   }
   // Each keeps table, wheel and account in step and tells the watchers.
   void insert(std::uint32_t db, const Key& key, Entry* entry, std::int64_t now_ms);

@@ -96,7 +96,7 @@ void Slot::set_bytes(std::string_view bytes, Deadline deadline) {
       return shard_.rewritten(db_, key_);
     }
   }
-  if (entry_ == nullptr) shard_.will_insert(db_, key_);
+  if (entry_ == nullptr) shard_.prefetch_ghost(db_, key_.hash);
   Entry* newer =
       Entry::make(shard_.heap(db_), key_.bytes, {Type::string, encoding, deadline, bytes.size()});
   std::memcpy(newer->value(), bytes.data(), bytes.size());

@@ -216,8 +216,10 @@ class Store {
     if (there != nullptr) there->table.prefetch_bucket(fetch.hash);
   }
   void prefetch_entry(const Fetch& fetch) const {
-    const Shard::Database* there = cells_[shard_of(fetch.hash)]->shard.database(fetch.db);
-    if (there != nullptr) there->table.prefetch_entry(fetch.hash);
+    const Shard& shard = cells_[shard_of(fetch.hash)]->shard;
+    const Shard::Database* there = shard.database(fetch.db);
+    if (there == nullptr || there->table.prefetch_entry(fetch.hash)) return;
+    shard.prefetch_ghost(fetch.db, fetch.hash);
   }
 
   // See Keyspace::scan. The cursor holds the shard in its low bits, the table's own cursor above.

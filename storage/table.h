@@ -153,15 +153,20 @@ class alignas(64) Table {
   // For any thread: bring the bucket of a hash, then (a little later) its likely entry, into the
   // cache.
   void prefetch_bucket(std::uint64_t hash) const { __builtin_prefetch(&main_bucket(hash)); }
-  void prefetch_entry(std::uint64_t hash) const {
+  void prefetch_bucket_number(std::size_t i) const { __builtin_prefetch(&bucket_at(i)); }
+  // False: it seems to be absent.
+  bool prefetch_entry(std::uint64_t hash) const {
     const Bucket& bucket = main_bucket(hash);
     unsigned hits = matches(bucket, tag_of(hash));
-    if (const std::uint32_t link = peek(bucket.link); hits == 0 && link != 0) {
-      __builtin_prefetch(&overflow_at(link));
+    if (hits == 0) {
+      const std::uint32_t link = peek(bucket.link);
+      if (link != 0) __builtin_prefetch(&overflow_at(link));
+      return link != 0;
     }
     for (; hits != 0; hits &= hits - 1) {
       entries_.prefetch(peek(bucket.refs[static_cast<unsigned>(std::countr_zero(hits))]));
     }
+    return true;
   }
 
  private:

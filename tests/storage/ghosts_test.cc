@@ -15,16 +15,14 @@ std::uint64_t hash_of(int n) {
   return hash_bytes({reinterpret_cast<const char*>(&n), sizeof n}, 7);
 }
 
-void ignore(const Ghosts::Ghost&) {}
-
 }  // namespace
 
 TEST_CASE("a ghost is found once, with its uses and its age") {
   Ghosts ghosts;
   CHECK_FALSE(ghosts.take(hash_of(1), 0));
   REQUIRE(ghosts.fit(1000, 1'000'000));
-  ghosts.put(hash_of(1), 5, 30, 100, ignore);
-  ghosts.put(hash_of(2), 15, 0, 100, ignore);
+  ghosts.put(hash_of(1), 5, 30, 100);
+  ghosts.put(hash_of(2), 15, 0, 100);
   const auto first = ghosts.take(hash_of(1), 110);
   REQUIRE(first);
   CHECK(first->uses == 5);
@@ -39,11 +37,11 @@ TEST_CASE("a ghost is found once, with its uses and its age") {
 TEST_CASE("ages survive the wrap of the units") {
   Ghosts ghosts;
   ghosts.fit(100, 100'000);
-  ghosts.put(hash_of(1), 0, 100, 50, ignore);
+  ghosts.put(hash_of(1), 0, 100, 50);
   CHECK(ghosts.take(hash_of(1), 4096 + 20)->age == 4096 + 20 - 50 + 100 - 4096);
 }
 
-TEST_CASE("when a line is full the one used longest ago gives way, and all others were shown") {
+TEST_CASE("when a line is full the one used longest ago gives way, and looks in turn show all") {
   Ghosts ghosts;
   ghosts.fit(16, 100'000);
   const auto slots = static_cast<int>(ghosts.slots());
@@ -52,10 +50,13 @@ TEST_CASE("when a line is full the one used longest ago gives way, and all other
   std::uint32_t now = 0;
   int shown = 0;
   for (const std::uint64_t hash : hashes) {
-    ghosts.put(hash, 1, 0, now, [&](const Ghosts::Ghost& ghost) {
-      CHECK(ghost.uses == 1);
-      ++shown;
-    });
+    for (std::size_t turn = 0; turn < Ghosts::kPerLine / Ghosts::kPerLook; ++turn) {
+      ghosts.look(hash, turn, now, [&](const Ghosts::Ghost& ghost) {
+        CHECK(ghost.uses == 1);
+        ++shown;
+      });
+    }
+    ghosts.put(hash, 1, 0, now);
     ++now;
   }
   CHECK(shown > 3000 * 15);
