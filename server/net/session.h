@@ -70,8 +70,8 @@ inline constexpr std::int64_t kHandshakeMs = 10'000;
 inline constexpr std::size_t kPauseOutputBytes = std::size_t{1} << 20;
 // Unsent bytes above which a batch stops to write before it goes on.
 inline constexpr std::size_t kFlushOutputBytes = std::size_t{64} << 10;
-// What one flush sends at most, so that a turn with many large replies is over soon: copying them to
-// the kernel is what it takes. The socket is writable still, so the rest has the next turn.
+// What one flush sends at most, so that a turn with many large replies is over soon: copying them
+// to the kernel is what it takes. The socket is writable still, so the rest has the next turn.
 inline constexpr std::size_t kMostFlushBytes = std::size_t{128} << 10;
 // What a client may leave unread before it has signed in.
 inline constexpr std::size_t kUnauthenticatedOutputBytes = std::size_t{64} << 10;
