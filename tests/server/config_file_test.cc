@@ -162,7 +162,8 @@ TEST_CASE("what is wrong is an error with file, line, and what stands there") {
        "commands keep their names here: forbid them by rules of users, as in 'user default on "
        "nopass ~* &* +@all -flushall'"},
   };
-  for (const auto& [line, problem] : lines) {
+  for (const auto& [directive, problem] : lines) {
+    const std::string line = directive;
     CAPTURE(line);
     CHECK(last_line(read_text(line).problem) == problem);
   }
